@@ -1,0 +1,1 @@
+"""What it all is for: reps, asymmetry, outputs."""

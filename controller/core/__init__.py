@@ -1,0 +1,1 @@
+"""The measuring core: pure, one sample at a time."""

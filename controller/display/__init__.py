@@ -1,0 +1,1 @@
+"""The station's page and the server behind it."""

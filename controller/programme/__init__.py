@@ -1,0 +1,1 @@
+"""Exercises: what the training side knows, as data."""

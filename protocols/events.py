@@ -1,0 +1,356 @@
+"""The one vocabulary from the core to the screen: what a station says, and its JSON.
+
+Every payload is a flat, frozen struct. The JSON key is the field's name, with its unit in it; unknown is null.
+An event is made once, by the core, and the same object is recorded, published and shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+VERSION = 1  # of every payload; within it fields are only added
+
+Side = Literal["left", "right"]
+Shape = Literal["together", "alternating", "left_only", "right_only", "sequential"]
+Phase = Literal["rest", "concentric", "top", "eccentric"]
+RepStatus = Literal["provisional", "final", "retracted"]
+Verdict = Literal["none", "watch", "supported"]
+Severity = Literal["info", "warning", "error"]
+SIDES: tuple[Side, Side] = ("left", "right")
+
+
+def field(text: str, unit: str | None = None) -> Meta:
+    """Describe a payload field for readers, schemas and tables; unit as in the key, spelled out."""
+    return Meta(description=text, extra_json_schema={"unit": unit} if unit else None)
+
+
+Seconds = Annotated[float | None, field("duration", "s")]
+Newtons = Annotated[float | None, field("force at the handle", "N")]
+MetresPerSecond = Annotated[float | None, field("velocity of the handle, out is positive", "m/s")]
+Joules = Annotated[float | None, field("mechanical work, the integral of F dx", "J")]
+Watts = Annotated[float | None, field("mechanical power", "W")]
+Percent = Annotated[float | None, field("percent; a difference is positive where the right side is larger", "%")]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Event(Struct, frozen=True, kw_only=True, tag_field="event_type", tag=str.lower):
+    """What all events carry."""
+
+    v: Annotated[int, field("version of the payload")] = VERSION
+    id: Annotated[str, field("UUID in version 7 layout; the same event always has the same id")]
+    ts: Annotated[int, field("stream time of the sample that caused it, Unix", "ms")]
+    station: str
+    session: str
+    set: Annotated[int, field("set in the session, from 1")]
+    seq: Annotated[int, field("grows by one over all events of a station")]
+
+
+class Rep(Event, frozen=True, kw_only=True, tag="rep"):
+    """One repetition, or one force-only effort, of one side."""
+
+    side: Side
+    rep: Annotated[int, field("number in the set on this side, from 1")]
+    status: RepStatus
+    replaces: Annotated[str | None, field("id of the announcement that this one replaces")] = None
+    retracts: Annotated[str | None, field("id of the announcement that this one takes back")] = None
+    partial: Annotated[bool, field("ROM under 60 % of the set's reference, as known at this moment")] = False
+    t_start: Annotated[float | None, field("start of the concentric stroke, station time", "s")] = None
+    t_top: Annotated[float | None, field("end of the concentric stroke", "s")] = None
+    t_end: Annotated[float | None, field("end of the eccentric stroke", "s")] = None
+    rom_m: Annotated[float | None, field("range of motion of the concentric stroke", "m")] = None
+    concentric_s: Seconds = None
+    top_s: Seconds = None
+    eccentric_s: Seconds = None
+    bottom_s: Annotated[float | None, field("rest before this rep, null for the first", "s")] = None
+    mean_velocity_m_per_s: MetresPerSecond = None
+    peak_velocity_m_per_s: MetresPerSecond = None
+    eccentric_mean_velocity_m_per_s: MetresPerSecond = None
+    eccentric_peak_velocity_m_per_s: MetresPerSecond = None
+    mean_force_n: Newtons = None
+    peak_force_n: Newtons = None
+    eccentric_mean_force_n: Newtons = None
+    eccentric_peak_force_n: Newtons = None
+    work_concentric_j: Joules = None
+    work_eccentric_j: Joules = None
+    mean_power_w: Watts = None
+    peak_power_w: Watts = None
+    impulse_ns: Annotated[float | None, field("time integral of force over the concentric stroke", "N s")] = None
+    rfd_n_per_s: Annotated[float | None, field("mean rate of force development, 0-200 ms from onset", "N/s")] = None
+    time_under_tension_s: Seconds = None
+    sparc: Annotated[float | None, field("spectral arc length of the concentric velocity; nearer 0 is smoother")] = None
+    ldlj: Annotated[float | None, field("log dimensionless jerk of the concentric stroke; nearer 0 is smoother")] = None
+    sticking_point_pct: Annotated[float | None, field("where in the ROM the lift is slowest, its ends aside", "%")] = None
+    hold_s: Annotated[float | None, field("hold at the top; of a force-only effort, time over threshold", "s")] = None
+    confidence: Annotated[float, field("0 to 1")] = 1.0
+    flags: Annotated[str, field("comma-separated quality flags")] = ""
+    reasons: Annotated[str, field("comma-separated field=word, one for each null")] = ""
+    latency_ms: Annotated[float | None, field("stream time of this announcement minus the dated turn", "ms")] = None
+    firmware: str | None = None
+    calibration: Annotated[str | None, field("id of the calibration in force")] = None
+    calibration_age_s: Seconds = None
+    algorithm: Annotated[str | None, field("version of the measuring core")] = None
+    sample_hz: Annotated[float | None, field("measured sample rate of this side", "Hz")] = None
+
+
+class Pair(Event, frozen=True, kw_only=True, tag="pair"):
+    """A left and a right rep that belong together, and how they differ."""
+
+    shape: Shape
+    left_rep: Annotated[str, field("id of the left rep")]
+    right_rep: Annotated[str, field("id of the right rep")]
+    index: Annotated[str, field("which asymmetry index the percentages are")]
+    asymmetry_peak_force_pct: Percent = None
+    asymmetry_mean_force_pct: Percent = None
+    asymmetry_impulse_pct: Percent = None
+    asymmetry_work_pct: Percent = None
+    asymmetry_rom_pct: Percent = None
+    asymmetry_mean_velocity_pct: Percent = None
+    asymmetry_concentric_s_pct: Percent = None
+    asymmetry_eccentric_peak_force_pct: Percent = None
+    asymmetry_eccentric_mean_force_pct: Percent = None
+    asymmetry_eccentric_work_pct: Percent = None
+    asymmetry_eccentric_mean_velocity_pct: Percent = None
+    asymmetry_eccentric_s_pct: Percent = None
+    asymmetry_hold_s_pct: Percent = None
+    lag_ms: Annotated[float | None, field("t_start right minus left; positive: the right is later", "ms")] = None
+    lag_uncertainty_ms: Annotated[float | None, field("standard uncertainty of the lag", "ms")] = None
+    reasons: str = ""
+    retracts: str | None = None
+
+
+class SetSummary(Event, frozen=True, kw_only=True, tag="set"):
+    """A finished set."""
+
+    exercise: str | None = None
+    load_kg: Annotated[float | None, field("what the stack is set to", "kg")] = None
+    person: Annotated[str | None, field("opaque id")] = None
+    shape: Shape | None = None
+    left_reps: Count | None = None
+    right_reps: Count | None = None
+    left_partial_reps: Count | None = None
+    right_partial_reps: Count | None = None
+    index: str = "percent_difference"
+    facet: Annotated[str | None, field("which quantity asymmetry_pct compares")] = None
+    asymmetry_pct: Annotated[float | None, field("mean of the signed pairs; positive: the right is larger", "%")] = None
+    asymmetry_low_pct: Annotated[float | None, field("lower end of the 95 % interval", "%")] = None
+    asymmetry_high_pct: Annotated[float | None, field("upper end of the 95 % interval", "%")] = None
+    pairs: Annotated[int, field("pairs that the index stands on")] = 0
+    verdict: Verdict | None = None
+    verdict_reason: str | None = None
+    velocity_loss_left_pct: Percent = None
+    velocity_loss_right_pct: Percent = None
+    time_under_tension_s: Seconds = None
+    work_j: Joules = None
+    volume_kg: Annotated[float | None, field("load times full reps of both sides", "kg")] = None
+    kcal_low: Annotated[float | None, field("energy from concentric work at 25 % efficiency", "kcal")] = None
+    kcal_high: Annotated[float | None, field("energy from concentric work at 20 % efficiency", "kcal")] = None
+    t_start: Annotated[float | None, field("start of the first rep", "s")] = None
+    t_end: Annotated[float | None, field("end of the last rep", "s")] = None
+    left_mean_force_n: Newtons = None
+    right_mean_force_n: Newtons = None
+    left_rom_m: Annotated[float | None, field("mean ROM of the full reps", "m")] = None
+    right_rom_m: Annotated[float | None, field("mean ROM of the full reps", "m")] = None
+    left_mean_velocity_m_per_s: MetresPerSecond = None
+    right_mean_velocity_m_per_s: MetresPerSecond = None
+    left_work_j: Joules = None
+    right_work_j: Joules = None
+    flags: str = ""
+    reasons: str = ""
+    retracts: str | None = None
+
+
+class Comparison(Event, frozen=True, kw_only=True, tag="comparison"):
+    """Two single-side sets of one exercise, compared rep by rep."""
+
+    exercise: str | None = None
+    load_kg: Annotated[float | None, field("what the stack is set to", "kg")] = None
+    left_set: int
+    right_set: int
+    index: str = "percent_difference"
+    facet: str | None = None
+    asymmetry_pct: Percent = None
+    asymmetry_low_pct: Percent = None
+    asymmetry_high_pct: Percent = None
+    pairs: int = 0
+    verdict: Verdict | None = None
+    verdict_reason: str | None = None
+    reasons: str = ""
+    retracts: str | None = None
+
+
+class Session(Event, frozen=True, kw_only=True, tag="session"):
+    """A session began, ended or was broken off."""
+
+    state: Literal["started", "ended", "interrupted"]
+    person: str | None = None
+    sets: int | None = None
+    left_reps: int | None = None
+    right_reps: int | None = None
+    work_j: Joules = None
+
+
+class Cue(Event, frozen=True, kw_only=True, tag="cue"):
+    """A hint to the person training."""
+
+    name: str
+    side: Side | None = None
+    value: float | None = None
+    target: float | None = None
+
+
+class Fault(Event, frozen=True, kw_only=True, tag="fault"):
+    """Something is wrong, or right again."""
+
+    name: str
+    side: Side | None = None
+    severity: Severity
+    raised: Annotated[bool, field("true when it begins, false when it is over")]
+    detail: Annotated[str, field("what, where and what to do, for a person")] = ""
+
+
+AnyEvent = Rep | Pair | SetSummary | Comparison | Session | Cue | Fault
+
+
+class Telemetry(Struct, frozen=True, kw_only=True):
+    """The cables as they are, some ten times a second; latest only."""
+
+    v: int = VERSION
+    ts: int
+    force_left_n: Newtons = None
+    force_right_n: Newtons = None
+    position_left_m: Annotated[float | None, field("cable out at the handle", "m")] = None
+    position_right_m: Annotated[float | None, field("cable out at the handle", "m")] = None
+    velocity_left_m_per_s: MetresPerSecond = None
+    velocity_right_m_per_s: MetresPerSecond = None
+    phase_left: Phase | None = None
+    phase_right: Phase | None = None
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """Where the station stands; retained, on change and at most once a second."""
+
+    v: int = VERSION
+    ts: int
+    phase_left: Phase | None = None
+    phase_right: Phase | None = None
+    session: str | None = None
+    set: int | None = None
+    exercise: str | None = None
+    load_kg: float | None = None
+    person: str | None = None
+    left_reps: Annotated[int | None, field("reps of the running set, or of the last one while resting")] = None
+    right_reps: int | None = None
+    target: Annotated[int | None, field("reps to do, a side")] = None
+    shape: Annotated[Shape | None, field("as it looks so far")] = None
+    index: str | None = None
+    asymmetry_pct: Annotated[float | None, field("of the last set", "%")] = None
+    asymmetry_low_pct: Percent = None
+    asymmetry_high_pct: Percent = None
+    verdict: Verdict | None = None
+    verdict_reason: str | None = None
+    resting_s: Annotated[float | None, field("since the last motion", "s")] = None
+    quality: Annotated[str, field("ok, or the comma-separated names of the faults that stand")] = "ok"
+
+
+class Info(Struct, frozen=True, kw_only=True):
+    """What a station is made of; retained."""
+
+    v: int = VERSION
+    ts: int
+    station: str
+    name: str | None = None
+    sides: list[Side] = []
+    left_sample_hz: float | None = None
+    right_sample_hz: float | None = None
+    left_calibration: Annotated[str | None, field("id, null: uncalibrated")] = None
+    right_calibration: str | None = None
+    left_calibration_date: str | None = None
+    right_calibration_date: str | None = None
+    boards: Annotated[str, field("comma-separated driver:model:firmware")] = ""
+    software: str
+    algorithm: str
+    units: Annotated[dict[str, str], field("suffix of a key to its unit")] = {}
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """How well the station hears its boards and is heard."""
+
+    v: int = VERSION
+    ts: int
+    left_sample_hz: float | None = None
+    right_sample_hz: float | None = None
+    link: Annotated[str, field("comma-separated board=up or board=down")] = ""
+    frames_lost: int | None = None
+    frames_damaged: int | None = None
+    jitter_ms: float | None = None
+    clock_uncertainty_ms: float | None = None
+    clock_skew_ppm: float | None = None
+    battery_v: float | None = None
+    rssi_dbm: int | None = None
+    recorder_dropped_bytes: int | None = None
+    outbox_depth: int | None = None
+    telemetry_dropped: int | None = None
+    core_lag_ms: Annotated[float | None, field("host time from a chunk's arrival to its events", "ms")] = None
+
+
+class CommandResult(Struct, frozen=True, kw_only=True):
+    """The answer to a command, with the request's own id."""
+
+    v: int = VERSION
+    ts: int
+    request: str
+    state: Literal["accepted", "done", "refused"]
+    reason: str | None = None
+
+
+UNITS = {
+    "_n": "N",
+    "_m": "m",
+    "_m_per_s": "m/s",
+    "_n_per_s": "N/s",
+    "_ns": "N s",
+    "_j": "J",
+    "_w": "W",
+    "_s": "s",
+    "_kg": "kg",
+    "_pct": "%",
+    "_ms": "ms",
+    "_hz": "Hz",
+    "_v": "V",
+}
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(AnyEvent)
+
+
+def to_json(payload: Struct) -> bytes:
+    """One payload as UTF-8 JSON, in the order of its fields; NaN and infinity become null."""
+    return _encoder.encode(payload)
+
+
+def from_json(data: bytes | str) -> AnyEvent:
+    """An event from its JSON. Raises msgspec.ValidationError or msgspec.DecodeError, which say where."""
+    return _decoder.decode(data)
+
+
+def kind(event: AnyEvent) -> str:
+    """The event's kind as it stands in the topic: rep, pair, set, comparison, session, cue or fault."""
+    return str(event.__struct_config__.tag)
+
+
+def event_id(*, recording: str, seq: int, ts: int) -> str:
+    """A UUID in version 7 layout (RFC 9562, 5.7) that follows from the recording and the event's number.
+
+    48 bits of max(0, ts) in milliseconds, then 74 bits of SHA-256 over "recording:seq"; hence a replay gives
+    every event the id that it had live.
+    """
+    digest = int.from_bytes(hashlib.sha256(f"{recording}:{seq}".encode()).digest()[:10], "big")
+    value = (max(0, ts) & 0xFFFF_FFFF_FFFF) << 80 | digest
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
