@@ -83,7 +83,9 @@ class Rep(Event, frozen=True, kw_only=True, tag="rep"):
     time_under_tension_s: Seconds = None
     sparc: Annotated[float | None, field("spectral arc length of the concentric velocity; nearer 0 is smoother")] = None
     ldlj: Annotated[float | None, field("log dimensionless jerk of the concentric stroke; nearer 0 is smoother")] = None
-    sticking_point_pct: Annotated[float | None, field("where in the ROM the lift is slowest, its ends aside", "%")] = None
+    sticking_point_pct: Annotated[float | None, field("where in the ROM the lift is slowest, its ends aside", "%")] = (
+        None
+    )
     hold_s: Annotated[float | None, field("hold at the top; of a force-only effort, time over threshold", "s")] = None
     confidence: Annotated[float, field("0 to 1")] = 1.0
     flags: Annotated[str, field("comma-separated quality flags")] = ""

@@ -1,0 +1,67 @@
+"""Counts to newtons and metres at the handle, and the zero of an untared force channel."""
+
+from __future__ import annotations
+
+from controller.core.settings import ChannelCalibration
+
+ZERO_AFTER = 0.4  # s of a steady force on a standing, unloaded cable that are a zero
+ZERO_BAND = 2.5  # N to each side that are steady
+ZERO_SHARE = 0.03  # of the force; the same for a cell that was never tared
+DRIFT = 4.0  # N that a zero may creep up from one rest to the next
+
+
+class Channel:
+    """One channel's straight line, (counts - zero) * span."""
+
+    __slots__ = ("_span", "_zero", "calibration")
+
+    def __init__(self, calibration: ChannelCalibration) -> None:
+        self.calibration = calibration
+        self._zero = calibration.zero
+        self._span = calibration.span
+
+    def physical(self, counts: float) -> float:
+        """The calibrated value in N or m, before the tare."""
+        return (counts - self._zero) * self._span
+
+
+class ZeroTracker:
+    """Follows the force that an unloaded, standing cable shows.
+
+    A cable may be judged unloaded only where its stack rests: still, and at home; the caller says so. A steady force
+    there is zero when it is the first one, when it is lower than the zero so far (a cable cannot push), or when it
+    has crept up by no more than a cell drifts. Anything else is somebody holding on.
+    """
+
+    __slots__ = ("_count", "_level", "_since", "_sum", "known", "zero")
+
+    def __init__(self) -> None:
+        self.zero = 0.0  # N
+        self.known = False
+        self._level: float | None = None
+        self._since = 0.0
+        self._sum = 0.0
+        self._count = 0
+
+    def rest(self, t: float, force: float) -> None:
+        """Take one sample of a standing, unloaded cable."""
+        if self._level is None or abs(force - self._level) > max(ZERO_BAND, ZERO_SHARE * abs(self._level)):
+            self._level, self._since, self._sum, self._count = force, t, 0.0, 0
+        self._sum += force
+        self._count += 1
+        if t - self._since < ZERO_AFTER:
+            return
+        level = self._sum / self._count
+        if not self.known or level < self.zero + DRIFT:
+            self.zero = level
+            self.known = True
+
+    def set(self, force: float) -> None:
+        """A tare: this force is zero from now on."""
+        self.zero = force
+        self.known = True
+        self._level = None
+
+    def move(self) -> None:
+        """The cable moves or is loaded: what was averaged so far is not a rest."""
+        self._level = None

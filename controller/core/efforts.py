@@ -1,0 +1,110 @@
+"""Efforts of a cable that has only a load cell: a rise of the force and its return, with the time between."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+SMOOTHING: Final = 0.04  # s
+BASE_FOLLOWS: Final = 2.0  # s; time constant with which the base rises after the force, a slow drift is no effort
+RISE_SHARE: Final = 0.6  # of its base; sway on a constant load stays below, a pull goes far above
+RETURN_SHARE: Final = 0.35  # of its height; so far an effort must come back
+BRIEF_REST: Final = 0.7  # s; a shorter one has no base of its own
+ANNOUNCED_AFTER: Final = 0.3  # s over the threshold
+LEAST: Final = 0.2  # s; shorter is a knock
+SMALL: Final = 0.25  # of the median height of the last efforts; less is a bump
+
+
+class Change(Enum):
+    """What a sample brought to light."""
+
+    BEGAN = "began"  # over the threshold for long enough to be announced
+    ENDED = "ended"
+    KNOCK = "knock"  # back too soon, or too small beside the others: no effort
+
+
+class Efforts:
+    """The state machine of one load cell, forces in N and times in s of stream time.
+
+    REST follows the base: at once downwards, slowly upwards. A rise over it by `min_force` and by RISE_SHARE of it
+    is an effort, until the force has come back to RETURN_SHARE of its height.
+    """
+
+    __slots__ = (
+        "_announced", "_force", "_heights", "_least", "_level", "_old_base", "_rest_since", "_t", "active", "base",
+        "end_t", "onset_t", "peak", "peak_t", "start_t",
+    )  # fmt: skip
+
+    def __init__(self, *, min_force: float) -> None:
+        self._least = min_force
+        self._t: float | None = None
+        self._level = self._force = 0.0
+        self._old_base: float | None = None
+        self._rest_since = 0.0
+        self._heights: list[float] = []
+        self._announced = False
+        self.active = False
+        self.base = 0.0
+        self.peak = 0.0
+        self.start_t = self.peak_t = self.end_t = self.onset_t = 0.0
+
+    @property
+    def threshold(self) -> float:
+        """The force over which the cable is under effort, in N."""
+        return self.base + max(self._least, RISE_SHARE * abs(self.base))
+
+    def step(self, t: float, force: float) -> Change | None:
+        """Take one force; returns what has just been decided."""
+        if self._t is None:
+            self._t, self._level, self.base = t, force, force
+            self._rest_since = t
+            return None
+        dt, self._t = t - self._t, t
+        before, self._force = self._level, force
+        self._level += dt / (dt + SMOOTHING) * (force - self._level)
+        if self.active:
+            return self._effort(t)
+        self._rest(dt)
+        if self._level > self.threshold:
+            share = (self.threshold - before) / (self._level - before) if self._level > before else 1.0
+            self.start_t = t - dt * (1.0 - min(max(share, 0.0), 1.0))
+            self.active, self._announced = True, False
+            self.peak, self.peak_t = self._level, t
+        return None
+
+    def end(self) -> Change | None:
+        """The stream ends: an effort that never came back is none, it may be a load that stays."""
+        if self.active and self._announced:
+            self.active = False
+            return Change.KNOCK
+        self.active = False
+        return None
+
+    def _rest(self, dt: float) -> None:
+        low = self._level
+        if self._t is not None and self._old_base is not None and self._t - self._rest_since < BRIEF_REST:
+            low = max(low, self._old_base)
+        if low < self.base:
+            self.base = low
+        else:
+            self.base += dt / (dt + BASE_FOLLOWS) * (low - self.base)
+
+    def _effort(self, t: float) -> Change | None:
+        if self._level > self.peak:
+            self.peak, self.peak_t = self._level, t
+        height = self.peak - self.base
+        if self._level < self.base + RETURN_SHARE * height:
+            self.active = False
+            self.end_t = t
+            self._old_base, self._rest_since = self.base, t
+            self.base = self._level  # it falls on; a new effort rises from where that ends
+            usual = sorted(self._heights[-3:])
+            small = len(usual) == 3 and height < SMALL * usual[1]
+            if t - self.start_t < LEAST or small:
+                return Change.KNOCK
+            self._heights = [*self._heights[-2:], height]
+            return Change.ENDED
+        if not self._announced and t - self.start_t >= ANNOUNCED_AFTER:
+            self._announced = True
+            return Change.BEGAN
+        return None

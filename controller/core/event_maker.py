@@ -1,0 +1,177 @@
+"""Gives events their id, number and time, and a rep's measures their places in its event."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from controller.core.rep_metrics import Measures
+from controller.core.settings import CoreSettings, Identity
+from controller.core.side import Announcement, Side
+from protocols.events import AnyEvent, Event, Rep, event_id
+
+E = TypeVar("E", bound=Event)
+
+REP_FIELDS = {
+    "rom": "rom_m",
+    "mean_velocity": "mean_velocity_m_per_s",
+    "peak_velocity": "peak_velocity_m_per_s",
+    "eccentric_mean_velocity": "eccentric_mean_velocity_m_per_s",
+    "eccentric_peak_velocity": "eccentric_peak_velocity_m_per_s",
+    "mean_force": "mean_force_n",
+    "peak_force": "peak_force_n",
+    "eccentric_mean_force": "eccentric_mean_force_n",
+    "eccentric_peak_force": "eccentric_peak_force_n",
+    "work_concentric": "work_concentric_j",
+    "work_eccentric": "work_eccentric_j",
+    "mean_power": "mean_power_w",
+    "peak_power": "peak_power_w",
+    "impulse": "impulse_ns",
+    "rfd": "rfd_n_per_s",
+    "time_under_tension": "time_under_tension_s",
+    "sparc": "sparc",
+    "ldlj": "ldlj",
+    "sticking_point_pct": "sticking_point_pct",
+}
+ECCENTRIC = frozenset(name for name in REP_FIELDS if name.startswith("eccentric") or name == "work_eccentric")
+
+
+def rounded(value: float | None, digits: int = 6) -> float | None:
+    """A number as it is published; None stays None, and so does what is no number."""
+    if value is None or value != value:  # noqa: PLR0124 - NaN is the one that differs from itself
+        return None
+    return round(float(value), digits)
+
+
+def reasons_text(reasons: dict[str, str]) -> str:
+    """field=word, comma-separated."""
+    return ",".join(f"{name}={word}" for name, word in reasons.items())
+
+
+class EventMaker:
+    """Makes the events of one recording, each once and in order."""
+
+    def __init__(self, settings: CoreSettings, identity: Identity, *, algorithm: str) -> None:
+        self.identity = identity
+        self.algorithm = algorithm
+        self.anchor = identity.unix_anchor
+        self.now = 0.0  # s, stream time of the sample at hand
+        self._station = settings.station
+        self._seq = identity.first_seq
+        self._out: list[AnyEvent] = []
+
+    @property
+    def ts(self) -> int:
+        """The station's time in integer milliseconds."""
+        return round((self.anchor + self.now) * 1000.0)
+
+    def add(self, kind: type[E], number: int, **fields: Any) -> E:
+        """Make an event of set `number` and put it into the log."""
+        event = kind(
+            id=event_id(recording=self.identity.recording, seq=self._seq, ts=self.ts),
+            ts=self.ts,
+            station=self._station,
+            session=self.identity.session,
+            set=number,
+            seq=self._seq,
+            **fields,
+        )
+        self._seq += 1
+        self._out.append(event)  # type: ignore[arg-type]  # every Event that is made is one of AnyEvent
+        return event
+
+    def again(self, event: E, **changed: Any) -> E:
+        """Publish an event once more with changed fields, under an id of its own."""
+        fields = {name: getattr(event, name) for name in event.__struct_fields__}
+        for name in ("v", "id", "ts", "station", "session", "set", "seq"):
+            del fields[name]
+        return self.add(type(event), event.set, **{**fields, **changed})
+
+    def drain(self) -> list[AnyEvent]:
+        """The events since the last call."""
+        out, self._out = self._out, []
+        return out
+
+
+def rep_fields(said: Announcement, side: Side, *, now: float, before: float | None, anchor: float) -> dict[str, Any]:
+    """What a rep event says of the measures. before: end of the rep before, s; anchor: added to times of day."""
+    measures = said.measures
+    assert measures is not None
+    final = said.status == "final"
+    fields: dict[str, Any] = {key: rounded(getattr(measures, name)) for name, key in REP_FIELDS.items()}
+    fields |= _times(measures, said, final=final, before=before, anchor=anchor)
+    calibrations = [channel.calibration for channel in (side.force, side.position) if channel is not None]
+    named = [each.id for each in calibrations if each.id is not None]
+    flags = list(said.flags)
+    if calibrations and len(named) < len(calibrations):
+        flags.append("uncalibrated")
+    if side.zero.known and abs(side.zero.zero) > 1.0:
+        flags.append("zero_tracked")
+    if side.unreferenced:
+        flags.append("unreferenced")
+    reasons = {REP_FIELDS.get(name, name): word for name, word in measures.reasons.items()}
+    for name, value in fields.items():
+        if value is None and name not in reasons and name != "bottom_s":
+            reasons[name] = _why(name, side, final=final)
+    if fields["bottom_s"] is None:
+        reasons["bottom_s"] = "first" if before is None else "overlap"
+    reasons = {name: word for name, word in reasons.items() if fields.get(name) is None}
+    hz = side.hz
+    return fields | {
+        "partial": said.partial,
+        "confidence": _confidence(said, flags),
+        "flags": ",".join(dict.fromkeys(flags)),
+        "reasons": reasons_text(reasons),
+        "latency_ms": rounded((now - said.turn) * 1000.0, 3),
+        "firmware": side.firmware,
+        "calibration": ",".join(named) or None,
+        "algorithm": "1",
+        "sample_hz": rounded(hz, 1),
+    }
+
+
+def _times(
+    measures: Measures, said: Announcement, *, final: bool, before: float | None, anchor: float
+) -> dict[str, Any]:
+    moved = measures.rom is not None
+    lower = measures.t_lower if final else None
+    end = measures.t_end if final else None
+    bottom = measures.t_start - before if before is not None and measures.t_start >= before - 1e-9 else None
+    return {
+        "t_start": rounded(anchor + measures.t_start),
+        "t_top": rounded(anchor + measures.t_top),
+        "t_end": rounded(anchor + end) if end is not None else None,
+        "concentric_s": rounded(measures.t_top - measures.t_start) if moved else None,
+        "top_s": rounded(lower - measures.t_top) if moved and lower is not None else None,
+        "eccentric_s": rounded(end - lower) if moved and end is not None and lower is not None else None,
+        "bottom_s": rounded(bottom),
+        "hold_s": rounded(said.hold) if final else None,
+    }
+
+
+def _why(name: str, side: Side, *, final: bool) -> str:
+    """Why a field without a reason of its own is null."""
+    if not final:
+        return "provisional"
+    if side.position is None:
+        return "no_position"
+    if side.force is None and ("force" in name or "work" in name or "power" in name):
+        return "no_force"
+    return "unknown"
+
+
+def _confidence(said: Announcement, flags: list[str]) -> float:
+    """0 to 1: a finished rep without a flag is sure; each flag that touches the count takes something away."""
+    value = 1.0 if said.status == "final" else 0.8
+    for flag, cost in (("gap", 0.2), ("cut_off", 0.3), ("let_go", 0.1), ("unreferenced", 0.1), ("saturated", 0.05)):
+        if flag in flags:
+            value -= cost
+    if said.partial:
+        value -= 0.1
+    return round(max(value, 0.1), 2)
+
+
+def changed(event: Rep, **fields: Any) -> Rep:
+    """A copy of a rep event with some fields changed."""
+    return msgspec.structs.replace(event, **fields)

@@ -1,0 +1,225 @@
+"""What is reported of one rep: its dated phases, and the mechanics over each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from controller.core.smoothness import log_dimensionless_jerk, spectral_arc_length
+from controller.core.trace import NEAR, STAND, End, Floats, Trace
+
+DERIVED_HZ: Final = 75.0  # below the 80 Hz that rate of force development and smoothness need, less the clock's error
+RFD_WINDOW: Final = 0.2  # s
+ONSET: Final = 0.05  # of the peak force over the start's; the pull has begun
+CREEP: Final = 0.08  # of the peak velocity; slower is a pause in which a stroke may have begun
+CREEP_LEAST: Final = 0.10  # s
+START_SHARE: Final = 0.4  # of the whole way out that a rep begun at a pause must still have
+
+
+@dataclass(slots=True)
+class Measures:
+    """One rep in SI units; None where it is unknown, with a word of why in `reasons`."""
+
+    t_start: float
+    t_top: float
+    t_lower: float | None = None  # start of the eccentric
+    t_end: float | None = None
+    rom: float | None = None
+    start_x: float = 0.0
+    end_x: float | None = None
+    mean_velocity: float | None = None
+    peak_velocity: float | None = None
+    eccentric_mean_velocity: float | None = None
+    eccentric_peak_velocity: float | None = None
+    mean_force: float | None = None
+    peak_force: float | None = None
+    eccentric_mean_force: float | None = None
+    eccentric_peak_force: float | None = None
+    work_concentric: float | None = None
+    work_eccentric: float | None = None
+    mean_power: float | None = None
+    peak_power: float | None = None
+    impulse: float | None = None
+    rfd: float | None = None
+    time_under_tension: float | None = None
+    sparc: float | None = None
+    ldlj: float | None = None
+    sticking_point_pct: float | None = None
+    top_force: float | None = None  # at the top, N: whether the handle was still held
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def date_concentric(trace: Trace, *, low_t: float, top_t: float, home: float, min_rom: float) -> tuple[Measures, int]:
+    """Date the stroke out between the recognised low and top; returns the measures and the top's grid point.
+
+    home (m) is the level to which the cable returns, as far as it is known: of several pauses on the way out, the
+    rep begins at the one nearest to it (taking the handle up first is not part of the rep).
+    """
+    low, top = trace.index(low_t), trace.index(top_t)
+    start = _departure(trace, low, top, home=home, min_rom=min_rom)
+    level = float(trace.x[start])
+    rom = float(trace.x[top]) - level
+    slow = trace.slow(start, top)
+    inner = trace.first(start, top, above=level + NEAR * rom)
+    begin = _bottom(trace, inner, slow=slow, rom=rom)
+    outer = trace.first(start, top, above=float(trace.x[top]) - NEAR * rom)
+    last = len(trace.t) - 1
+    arrive = trace.settle(outer, 1, last, out=True, slow=slow, rom=rom)
+    back = trace.first(top, last, below=float(trace.x[top]) - NEAR * rom)
+    leave = trace.settle(back, -1, outer, out=True, slow=slow, rom=rom) if back < last else None
+    t_top, t_lower = _held(arrive, leave, turn=float(trace.t[top]))
+    measures = Measures(t_start=begin.t_level, t_top=max(t_top, begin.t_level + trace.dt), t_lower=t_lower)
+    measures.start_x = begin.level
+    measures.rom = arrive.level - begin.level
+    return measures, top
+
+
+def _departure(trace: Trace, low: int, top: int, *, home: float, min_rom: float) -> int:
+    """The grid point at which the rep's stroke leaves its starting level."""
+    if top - low < 3:
+        return low
+    v = trace.v[low : top + 1]
+    calm = v <= CREEP * float(np.max(v))
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], calm.astype(np.int8), [0]))))
+    whole = float(trace.x[top] - trace.x[low])
+    best, miss = low, abs(float(trace.x[low]) - home)
+    for first, end in zip(edges[::2], edges[1::2], strict=True):
+        at = low + int(end) - 1
+        left = float(trace.x[top] - trace.x[at])
+        long_enough = (end - first) * trace.dt >= CREEP_LEAST or first == 0
+        if not long_enough or left < max(min_rom, START_SHARE * whole):
+            continue
+        if first == 0 or abs(float(trace.x[at]) - home) < miss - NEAR * whole:
+            best, miss = at, abs(float(trace.x[at]) - home)
+    return best
+
+
+def _bottom(trace: Trace, inner: int, *, slow: float, rom: float) -> End:
+    """Where a stroke out begins: at the turn, or where it leaves the level it stood at."""
+    leave = trace.settle(inner, -1, 0, out=False, slow=slow, rom=rom)
+    before = trace.index(leave.t_level)
+    far = trace.first(before, 0, above=leave.level + NEAR * rom)
+    if far == 0 and trace.x[0] <= leave.level + NEAR * rom:
+        return leave
+    arrive = trace.settle(far, 1, before, out=False, slow=slow, rom=rom)
+    if leave.t_meet - arrive.t_meet > STAND or abs(leave.level - arrive.level) > 0.25 * NEAR * rom:
+        return leave
+    turn = 0.5 * (arrive.t_meet + leave.t_meet)
+    return End(leave.level, turn, turn)
+
+
+def _held(arrive: End, leave: End | None, *, turn: float) -> tuple[float, float | None]:
+    """When the top was reached and when it was left: apart when the handle stood there, else one turn."""
+    if leave is None:
+        return min(arrive.t_level, max(turn, arrive.t_level)), None
+    if leave.t_meet - arrive.t_meet > STAND:
+        return arrive.t_level, max(leave.t_level, arrive.t_level)
+    middle = 0.5 * (arrive.t_meet + leave.t_meet)
+    return middle, middle
+
+
+def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: float) -> None:
+    """Date the stroke back and fill in its end."""
+    bottom = trace.index(bottom_t)
+    way = float(trace.x[top] - trace.x[bottom])
+    if bottom - top < 3 or way <= 0.0:
+        measures.t_end = max(bottom_t, (measures.t_lower or measures.t_top) + trace.dt)
+        measures.end_x = float(trace.x[bottom])
+        return
+    slow = trace.slow(top, bottom)
+    last = len(trace.t) - 1
+    outer = trace.first(bottom, top, above=float(trace.x[bottom]) + NEAR * way)
+    arrive = trace.settle(outer, 1, last, out=False, slow=slow, rom=way)
+    rise = trace.first(bottom, last, above=arrive.level + 0.5 * NEAR * way)
+    end = arrive.t_level
+    if trace.x[rise] > arrive.level + 0.5 * NEAR * way or rise < last:
+        leave = trace.settle(rise, -1, outer, out=False, slow=slow, rom=way)
+        if leave.t_meet - arrive.t_meet <= STAND:
+            end = 0.5 * (leave.t_meet + arrive.t_meet)
+    elif trace.x[last] > arrive.level + 0.002 and bottom < last:
+        end = min(arrive.t_meet, float(trace.t[last]))
+    measures.t_end = max(end, (measures.t_lower or measures.t_top) + trace.dt)
+    measures.end_x = arrive.level
+
+
+def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: bool = True) -> None:
+    """Fill in velocities, forces, work and the rest over the dated phases."""
+    t, x, v, f = trace.between(measures.t_start, measures.t_top)
+    duration = measures.t_top - measures.t_start
+    if measures.rom is not None and duration > 0.0:
+        measures.mean_velocity = measures.rom / duration
+        measures.peak_velocity = float(np.max(v))
+        _smoothness(measures, t, v, trace.dt, hz)
+        measures.sticking_point_pct = _sticking_point(x, v)
+        if measures.sticking_point_pct is None:
+            measures.reasons["sticking_point_pct"] = "none"
+    if f is not None and duration > 0.0:
+        measures.impulse = float(np.trapezoid(f, t))
+        measures.mean_force = measures.impulse / duration
+        measures.peak_force = float(np.max(f))
+        measures.work_concentric = float(np.sum(0.5 * (f[1:] + f[:-1]) * np.diff(x)))
+        measures.mean_power = measures.work_concentric / duration
+        measures.peak_power = float(np.max(f * v))
+        measures.top_force = float(np.interp(measures.t_top, trace.t, trace.f if trace.f is not None else trace.x))
+        if hz is not None and hz >= DERIVED_HZ:
+            measures.rfd = _rate_of_force(trace, measures)
+        else:
+            measures.reasons["rfd_n_per_s"] = "rate"
+    if not eccentric or measures.t_end is None or measures.t_lower is None or measures.end_x is None:
+        return
+    t, x, v, f = trace.between(measures.t_lower, measures.t_end)
+    duration = measures.t_end - measures.t_lower
+    measures.eccentric_mean_velocity = float(x[-1] - x[0]) / duration
+    measures.eccentric_peak_velocity = float(np.min(v))
+    measures.time_under_tension = measures.t_end - measures.t_start
+    if f is not None:
+        measures.eccentric_mean_force = float(np.trapezoid(f, t)) / duration
+        measures.eccentric_peak_force = float(np.max(f))
+        measures.work_eccentric = float(np.sum(0.5 * (f[1:] + f[:-1]) * np.diff(x)))
+
+
+def _smoothness(measures: Measures, t: Floats, v: Floats, dt: float, hz: float | None) -> None:
+    if hz is None or hz < DERIVED_HZ:
+        measures.reasons["sparc"] = measures.reasons["ldlj"] = "rate"
+        return
+    even = np.interp(np.arange(t[0], t[-1], dt), t, v)
+    measures.sparc = spectral_arc_length(even, 1.0 / dt)
+    measures.ldlj = log_dimensionless_jerk(even, 1.0 / dt)
+    for name in ("sparc", "ldlj"):
+        if getattr(measures, name) is None:
+            measures.reasons[name] = "short"
+
+
+def _sticking_point(x: Floats, v: Floats) -> float | None:
+    """Where the velocity is least between its first and its last peak, in % of the ROM; None when there is one peak.
+
+    A dip under a tenth of the peak velocity is no sticking point (van den Tillaar and Ettema 2010 for the term).
+    """
+    rises = np.flatnonzero((v[1:-1] >= v[:-2]) & (v[1:-1] > v[2:])) + 1
+    tall = rises[v[rises] > 0.3 * float(np.max(v))] if len(rises) else rises
+    if len(tall) < 2:
+        return None
+    dip = int(tall[0]) + int(np.argmin(v[tall[0] : tall[-1] + 1]))
+    if v[dip] > min(v[tall[0]], v[tall[-1]]) - 0.1 * float(np.max(v)):
+        return None
+    return 100.0 * float((x[dip] - x[0]) / (x[-1] - x[0]))
+
+
+def _rate_of_force(trace: Trace, measures: Measures) -> float | None:
+    """Mean slope of the force over the first 200 ms from its onset, in N/s."""
+    assert trace.f is not None
+    first, last = trace.index(measures.t_start - 0.5), trace.index(measures.t_top)
+    f = trace.f[first : last + 1]
+    if len(f) < 3:
+        measures.reasons["rfd_n_per_s"] = "short"
+        return None
+    base, peak = float(np.min(f[: int(np.argmax(f)) + 1])), float(np.max(f))
+    under = np.flatnonzero(f[: int(np.argmax(f)) + 1] <= base + ONSET * (peak - base))
+    onset = float(trace.t[first + int(under[-1])])
+    if onset + RFD_WINDOW > float(trace.t[-1]):
+        measures.reasons["rfd_n_per_s"] = "short"
+        return None
+    at = np.interp([onset, onset + RFD_WINDOW], trace.t, trace.f)
+    return float(at[1] - at[0]) / RFD_WINDOW

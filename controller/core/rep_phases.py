@@ -1,0 +1,155 @@
+"""The phases of one cable, found in its position alone, one sample at a time.
+
+Hysteresis recognises a phase here; `rep_metrics` dates it afterwards at the turn itself.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from controller.core.kinematics import STILL_AFTER, TURN_BACK
+
+RETURN_SHARE: Final = 1.0 / 3.0  # of its ROM that a stroke must come back to be a rep
+NEAR_BOTTOM: Final = 0.15  # of the ROM; so close to its start a return is complete
+EARLY_TURN: Final = 0.10  # of the ROM that a handle must rise again to end a return higher up
+EARLY_STILL: Final = 0.8  # s of standing that end a return higher up
+SMALL_TURN: Final = 0.5  # share of a short stroke whose return makes it none
+
+
+class Phase(Enum):
+    """Where a cable stands in its cycle.
+
+          rises by TURN_BACK            turned, or still, and ROM >= min_rom
+    REST ---------------------> OUT -------------------------------------------> TOP
+     ^  ^                      |  ^                                            |   |
+     |  '---- turned short ----'  '------------- goes further out -------------'   |
+     |                                                                             | came back 1/3
+     '------------------- turned, or still, at the bottom ---- BACK <--------------'
+    """
+
+    REST = "rest"
+    OUT = "out"
+    TOP = "top"
+    BACK = "back"
+
+
+class Turn(Enum):
+    """What a sample brought to light."""
+
+    TOP = "top"  # the stroke out has ended, so far
+    BOTTOM = "bottom"  # and came back far enough, and ended there
+    NEVER = "never"  # it stayed out too long: a walk-out, not a rep
+
+
+class RepPhases:
+    """The state machine of one cable. Positions in m, times in s of stream time."""
+
+    __slots__ = (
+        "_give_up", "_least", "bottom_t", "bottom_x", "low_t", "low_x", "phase", "still_for", "top_t", "top_x",
+    )  # fmt: skip
+
+    def __init__(self, *, min_rom: float, give_up: float) -> None:
+        self._least = min_rom
+        self._give_up = give_up
+        self.phase = Phase.REST
+        self.still_for = 0.0
+        self.low_x: float | None = None  # where the stroke out began
+        self.low_t = 0.0
+        self.top_x = self.top_t = 0.0
+        self.bottom_x = self.bottom_t = 0.0
+
+    @property
+    def rom(self) -> float:
+        """Range of motion of the stroke out so far, in m."""
+        return self.top_x - self.low_x if self.low_x is not None else 0.0
+
+    def restart(self) -> None:
+        """Forget the stroke: the position is no longer known."""
+        self.phase = Phase.REST
+        self.low_x = None
+
+    def step(self, t: float, x: float, still_for: float, noise: float) -> Turn | None:
+        """Take one position, how long it has been still, and its noise; returns what has just been decided."""
+        self.still_for = still_for
+        back = min(max(TURN_BACK, 4.0 * noise), self._least / 3.0)
+        if self.low_x is None:
+            self._rest_at(t, x)
+        if self.phase is Phase.REST:
+            self._rest(t, x, back)
+            return None
+        if self.phase is Phase.OUT:
+            return self._out(t, x, back)
+        if self.phase is Phase.TOP:
+            return self._top(t, x, back)
+        return self._back(t, x, back)
+
+    def end(self) -> Turn | None:
+        """The stream ends: a return that is under way and came back a fifth of the way is taken as turned."""
+        if self.phase is Phase.BACK or (self.phase is Phase.TOP and self.top_x - self.bottom_x >= 0.2 * self.rom):
+            self.phase = Phase.REST
+            return Turn.BOTTOM
+        if self.phase is Phase.TOP:
+            self.phase = Phase.REST
+            return Turn.NEVER
+        return None
+
+    def _rest_at(self, t: float, x: float) -> None:
+        self.phase = Phase.REST
+        self.low_x, self.low_t = x, t
+
+    def _rest(self, t: float, x: float, back: float) -> None:
+        assert self.low_x is not None
+        if x <= self.low_x or (self.still_for >= 1.0 and x - self.low_x < back):
+            self.low_x, self.low_t = min(x, self.low_x), t
+        elif x > self.low_x + back:
+            self.phase = Phase.OUT
+            self.top_x, self.top_t = x, t
+
+    def _out(self, t: float, x: float, back: float) -> Turn | None:
+        assert self.low_x is not None
+        if x > self.top_x:
+            self.top_x, self.top_t = x, t
+        turned, still = x < self.top_x - back, self.still_for >= STILL_AFTER
+        if not turned and not still:
+            return None
+        if self.rom >= self._least:
+            self.phase = Phase.TOP
+            self.bottom_x, self.bottom_t = x, t
+            return Turn.TOP
+        short = turned and self.top_x - x > SMALL_TURN * self.rom
+        if short or self.still_for >= self._give_up:
+            self._rest_at(t, x)
+        return None
+
+    def _top(self, t: float, x: float, back: float) -> Turn | None:
+        if x > self.top_x:
+            if x > self.top_x + back:
+                self.phase = Phase.OUT
+            self.top_x, self.top_t = x, t
+            self.bottom_x, self.bottom_t = x, t
+            return None
+        if x < self.bottom_x:
+            self.bottom_x, self.bottom_t = x, t
+        if self.top_x - self.bottom_x >= RETURN_SHARE * self.rom:
+            self.phase = Phase.BACK
+        elif self.still_for >= self._give_up:
+            self._rest_at(t, x)
+            return Turn.NEVER
+        return None
+
+    def _back(self, t: float, x: float, back: float) -> Turn | None:
+        assert self.low_x is not None
+        if x < self.bottom_x:
+            self.bottom_x, self.bottom_t = x, t
+        near = self.bottom_x <= self.low_x + NEAR_BOTTOM * self.rom
+        rise = back if near else max(back, EARLY_TURN * self.rom)
+        if x > self.bottom_x + rise or self.still_for >= (STILL_AFTER if near else EARLY_STILL):
+            self.phase = Phase.OUT if x > self.bottom_x + back else Phase.REST
+            return Turn.BOTTOM
+        return None
+
+    def next_stroke(self, t: float, x: float) -> None:
+        """Begin the next stroke where the last return ended; called once a BOTTOM has been dealt with."""
+        self.low_x, self.low_t = self.bottom_x, self.bottom_t
+        self.top_x, self.top_t = x, t

@@ -1,0 +1,143 @@
+"""What a side remembers: its last samples, the spans in which they cannot be trusted, and what its reps share."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Final
+
+import numpy as np
+
+from controller.core.rep_metrics import Measures
+from controller.core.trace import Floats
+
+RAIL_RUN: Final = 5  # equal samples
+RAIL_TIME: Final = 0.04  # s
+RAIL_KINK: Final = 0.3  # of the steps before: a rail is run into, a plateau is eased into
+
+
+class Series:
+    """The last samples of one channel: rising times in s and their values."""
+
+    __slots__ = ("t", "value")
+
+    def __init__(self) -> None:
+        self.t: list[float] = []
+        self.value: list[float] = []
+
+    def add(self, t: float, value: float) -> None:
+        """Append one sample."""
+        self.t.append(t)
+        self.value.append(value)
+
+    def forget_before(self, t: float) -> None:
+        """Drop what is older than t; done in halves, so that a sample costs little."""
+        if len(self.t) > 64 and self.t[len(self.t) // 2] < t:
+            cut = bisect_left(self.t, t)
+            del self.t[:cut], self.value[:cut]
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self.t.clear()
+        self.value.clear()
+
+    def since(self, t: float) -> tuple[Floats, Floats]:
+        """Times and values from t on, one sample before it included."""
+        first = max(bisect_left(self.t, t) - 1, 0)
+        return np.array(self.t[first:]), np.array(self.value[first:])
+
+    def mean(self, t0: float, t1: float) -> float | None:
+        """Mean of the samples from t0 to t1, None where there is none."""
+        part = self.value[bisect_left(self.t, t0) : bisect_left(self.t, t1)]
+        return sum(part) / len(part) if part else None
+
+
+class Spans:
+    """Stretches of time, s, in which something was wrong."""
+
+    __slots__ = ("_spans",)
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[float, float]] = []
+
+    def add(self, t0: float, t1: float) -> None:
+        """Mark t0 to t1; joins the last span when they touch."""
+        if self._spans and t0 <= self._spans[-1][1] + 0.1:
+            self._spans[-1] = (self._spans[-1][0], max(t1, self._spans[-1][1]))
+        else:
+            self._spans = [*self._spans[-63:], (t0, t1)]
+
+    def touch(self, t0: float, t1: float) -> bool:
+        """Whether any span reaches into t0 to t1."""
+        return any(a < t1 and b > t0 for a, b in self._spans)
+
+
+class Rail:
+    """Notices a force that stands at the end of its converter's range: exactly equal samples, run into at speed."""
+
+    __slots__ = ("_before", "_ease", "_kinked", "_last", "_run", "_since", "high", "low")
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._before = 0.0
+        self._ease = 0.0
+        self._kinked = False
+        self._run = 0
+        self._since = 0.0
+        self.high = self.low = 0.0
+
+    def step(self, t: float, value: float) -> float | None:
+        """Take a sample in N; returns since when (s) the rail has been touched, None when it is not."""
+        if self._last is None:
+            self._last, self.high, self.low, self._since = value, value, value, t
+            return None
+        change = value - self._last
+        if change != 0.0:
+            self._kinked = abs(change) > RAIL_KINK * self._ease
+            self._ease += 0.4 * (abs(change) - self._ease)
+            self._run, self._since = 1, t
+        else:
+            self._run += 1
+        self._last = value
+        self.high, self.low = max(self.high, value), min(self.low, value)
+        extreme = value in (self.high, self.low) and abs(value) > 0.5 * max(self.high, -self.low)
+        if self._run >= RAIL_RUN and t - self._since >= RAIL_TIME and extreme and self._kinked:
+            return self._since
+        return None
+
+
+@dataclass(slots=True)
+class Reference:
+    """What the full reps of a set have in common so far."""
+
+    roms: list[float] = field(default_factory=list)
+    bottoms: list[float] = field(default_factory=list)
+    forces: list[float] = field(default_factory=list)
+
+    def add(self, measures: Measures, *, force: float | None) -> None:
+        """Take a full rep in; force is its mean concentric force in N."""
+        if measures.rom is not None:
+            self.roms.append(measures.rom)
+            self.bottoms.append(measures.start_x)
+        if force is not None:
+            self.forces.append(force)
+
+    def drop_first(self, count: int) -> None:
+        """Take the first reps out again."""
+        del self.roms[:count], self.bottoms[:count], self.forces[:count]
+
+    @property
+    def rom(self) -> float | None:
+        """Median ROM in m, None before the first rep."""
+        return median(self.roms) if self.roms else None
+
+    @property
+    def bottom(self) -> float | None:
+        """Median level in m from which the reps start."""
+        return median(self.bottoms) if self.bottoms else None
+
+    @property
+    def force(self) -> float | None:
+        """Median of the mean concentric forces in N."""
+        return median(self.forces) if self.forces else None

@@ -1,0 +1,205 @@
+"""What a pair, a set and a comparison say."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from controller.core.asymmetry import Result
+from controller.core.event_maker import EventMaker, reasons_text, rounded
+from controller.core.sets import (
+    JOULE_PER_KCAL,
+    Counted,
+    RunningSet,
+    asymmetry,
+    combined,
+    compare,
+    is_partial,
+    mean_of,
+    reference_rom,
+    total_of,
+    velocity_loss,
+)
+from controller.core.settings import CoreSettings, Exercise
+from controller.core.side import Side
+from protocols.events import SIDES, Comparison, SetSummary, Shape
+from protocols.events import Side as SideName
+
+EFFICIENCY_LOW, EFFICIENCY_HIGH = 0.20, 0.25  # gross efficiency of concentric work
+SAME_LOAD: Final = 0.10  # share by which two loads may differ and still be compared
+ALIGNED: Final = 0.05  # s; a lag less certain than this is not given
+
+
+def pair_fields(
+    left: Counted, right: Counted, *, shape: str, exercise: Exercise, clock_uncertainty: float | None
+) -> dict[str, Any]:
+    """A pair event's fields; clock_uncertainty in s, None where both sides share one clock."""
+    values, why = compare(left, right, name=exercise.index)
+    reasons = {f"asymmetry_{key}": word for key, word in why.items()}
+    lag = uncertainty = None
+    if shape != "together":
+        reasons["lag_ms"] = shape
+    elif clock_uncertainty is not None and clock_uncertainty > ALIGNED:
+        reasons["lag_ms"] = "clock"
+    else:
+        lag = (right.measures.t_start - left.measures.t_start) * 1000.0
+        hz = min((rep.event.sample_hz for rep in (left, right) if rep.event.sample_hz is not None), default=None)
+        reading = 1000.0 / hz / 12**0.5 * 2**0.5 if hz else 0.0  # two readings, each uniform within a sample
+        uncertainty = (reading**2 + ((clock_uncertainty or 0.0) * 1000.0) ** 2) ** 0.5
+    return {
+        "shape": shape,
+        "left_rep": left.event.id,
+        "right_rep": right.event.id,
+        "index": exercise.index,
+        **{f"asymmetry_{key}": rounded(value, 3) for key, value in values.items()},
+        "lag_ms": rounded(lag, 3),
+        "lag_uncertainty_ms": rounded(uncertainty, 3),
+        "reasons": reasons_text(reasons),
+    }
+
+
+class SetSummariser:
+    """Closes sets, keeps the session's totals, and compares single-side sets with each other."""
+
+    def __init__(self, make: EventMaker) -> None:
+        self._make = make
+        self._alone: tuple[SetSummary, list[Counted], float] | None = None  # the last single-side set
+        self._sets = 0
+        self._reps: dict[SideName, int] = dict.fromkeys(SIDES, 0)
+        self._work: float | None = None
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """What the session adds up to."""
+        return {
+            "sets": self._sets,
+            "left_reps": self._reps["left"],
+            "right_reps": self._reps["right"],
+            "work_j": rounded(self._work, 3),
+        }
+
+    def close(
+        self,
+        running: RunningSet,
+        pairs: list[tuple[Counted, Counted]],
+        shape: Shape,
+        sides: dict[SideName, Side],
+        settings: CoreSettings,
+    ) -> SetSummary:
+        """Put the set's event, and a comparison where there is one to make, into the log."""
+        exercise = settings.exercise
+        references = {side: reference_rom(running.reps[side]) for side in SIDES}
+        partial = {side: [rep for rep in running.reps[side] if is_partial(rep, references[side])] for side in SIDES}
+        full = {side: [rep for rep in running.reps[side] if rep not in partial[side]] for side in SIDES}
+        facet = "mean_force" if any(side.force is not None for side in sides.values()) else "rom"
+        if shape in ("left_only", "right_only"):
+            result = Result(reason="unilateral")
+        elif exercise.cables_are == "one_limb_pair":
+            result = Result(reason="one_limb_pair")
+        else:
+            result = asymmetry(pairs, references, exercise, facet=facet, calibration_pct=_span_uncertainty(sides))
+        everyone = [rep for side in SIDES for rep in running.reps[side]]
+        work = total_of(everyone, "work_concentric")
+        starts = [rep.measures.t_start for rep in everyone]
+        ends = [rep.measures.t_end for rep in everyone if rep.measures.t_end is not None]
+        fields: dict[str, Any] = {
+            "velocity_loss_left_pct": rounded(velocity_loss(full["left"]), 3),
+            "velocity_loss_right_pct": rounded(velocity_loss(full["right"]), 3),
+            "time_under_tension_s": rounded(total_of(everyone, "time_under_tension"), 3),
+            "work_j": rounded(work, 3),
+            "volume_kg": None
+            if settings.load_kg is None
+            else rounded(settings.load_kg * sum(len(full[side]) for side in SIDES), 3),
+            "kcal_low": rounded(work / EFFICIENCY_HIGH / JOULE_PER_KCAL, 4) if work is not None else None,
+            "kcal_high": rounded(work / EFFICIENCY_LOW / JOULE_PER_KCAL, 4) if work is not None else None,
+        }
+        for side in SIDES:
+            fields[f"{side}_mean_force_n"] = rounded(mean_of(full[side], "mean_force"), 3)
+            fields[f"{side}_rom_m"] = rounded(mean_of(full[side], "rom"))
+            fields[f"{side}_mean_velocity_m_per_s"] = rounded(mean_of(full[side], "mean_velocity"))
+            fields[f"{side}_work_j"] = rounded(total_of(running.reps[side], "work_concentric"), 3)
+            fields[f"{side}_reps"] = len(running.reps[side]) if side in sides else None
+            fields[f"{side}_partial_reps"] = len(partial[side]) if side in sides else None
+        reasons = {"asymmetry_pct": result.reason} if result.value is None and result.reason else {}
+        summary = self._make.add(
+            SetSummary,
+            running.number,
+            exercise=exercise.name,
+            load_kg=settings.load_kg,
+            person=settings.person,
+            shape=shape,
+            facet=facet,
+            t_start=rounded(self._make.anchor + min(starts)),
+            t_end=rounded(self._make.anchor + max(ends)) if ends else None,
+            flags=",".join(running.flags),
+            reasons=reasons_text(reasons),
+            **_index_fields(result, exercise),
+            **fields,
+        )
+        self._sets += 1
+        for side in SIDES:
+            self._reps[side] += len(running.reps[side])
+        if work is not None:
+            self._work = (self._work or 0.0) + work
+        self._compare(summary, full, shape, sides, settings)
+        return summary
+
+    def _compare(
+        self,
+        summary: SetSummary,
+        full: dict[SideName, list[Counted]],
+        shape: Shape,
+        sides: dict[SideName, Side],
+        settings: CoreSettings,
+    ) -> None:
+        if shape not in ("left_only", "right_only") or settings.exercise.cables_are == "one_limb_pair":
+            self._alone = None
+            return
+        side: SideName = "left" if shape == "left_only" else "right"
+        before, self._alone = self._alone, (summary, full[side], self._make.now)
+        if before is None or before[0].shape == shape or summary.t_start is None or before[0].t_end is None:
+            return
+        other, reps, _ = before
+        same = other.exercise == summary.exercise and _same_load(other.load_kg, summary.load_kg)
+        if not same or summary.t_start - before[0].t_end > settings.exercise.side_gap_s:
+            return
+        left, right = (full[side], reps) if side == "left" else (reps, full[side])
+        facet = summary.facet or "mean_force"
+        references: dict[SideName, float | None] = {"left": None, "right": None}
+        pairs = list(zip(left, right, strict=False))
+        result = asymmetry(pairs, references, settings.exercise, facet=facet, calibration_pct=_span_uncertainty(sides))
+        reasons = {"asymmetry_pct": result.reason} if result.value is None and result.reason else {}
+        self._make.add(
+            Comparison,
+            summary.set,
+            exercise=summary.exercise,
+            load_kg=summary.load_kg,
+            left_set=summary.set if side == "left" else other.set,
+            right_set=summary.set if side == "right" else other.set,
+            facet=facet,
+            reasons=reasons_text(reasons),
+            **_index_fields(result, settings.exercise),
+        )
+        self._alone = None
+
+
+def _index_fields(result: Result, exercise: Exercise) -> dict[str, Any]:
+    return {
+        "index": exercise.index,
+        "asymmetry_pct": rounded(result.value, 3),
+        "asymmetry_low_pct": rounded(result.low, 3),
+        "asymmetry_high_pct": rounded(result.high, 3),
+        "pairs": result.pairs,
+        "verdict": result.verdict,
+        "verdict_reason": result.reason,
+    }
+
+
+def _same_load(a: float | None, b: float | None) -> bool:
+    return a == b or (a is not None and b is not None and abs(a - b) <= SAME_LOAD * max(a, b))
+
+
+def _span_uncertainty(sides: dict[SideName, Side]) -> float:
+    """Both force calibrations' standard uncertainty as points of the index."""
+    spans = [sides[name].force for name in SIDES if name in sides]
+    left, right = ([each.calibration.uncertainty_pct if each is not None else 0.0 for each in spans] + [0.0, 0.0])[:2]
+    return combined(left, right)

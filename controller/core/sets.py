@@ -1,0 +1,240 @@
+"""Reps to sets: which shape a set has, which reps are pairs, and what the set adds up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import sqrt
+from statistics import median
+from typing import Final
+
+from controller.core.asymmetry import Result, index, summarise
+from controller.core.rep_metrics import Measures
+from controller.core.settings import Exercise, IndexName
+from protocols.events import SIDES, Rep, Shape, Side
+
+OVERLAP: Final = 0.3  # of the shorter concentric; so much in common makes two reps one pair
+SWITCHES: Final = 0.5  # of the side changes that strict alternation would have
+LEAST_LOAD: Final = 15.0  # N
+LEAST_SHARE: Final = 0.1  # of the heavier side
+PARTIAL: Final = 0.6  # of the reference ROM
+JOULE_PER_KCAL: Final = 4184.0
+
+FACETS: Final = {
+    "peak_force_pct": "peak_force",
+    "mean_force_pct": "mean_force",
+    "impulse_pct": "impulse",
+    "work_pct": "work_concentric",
+    "rom_pct": "rom",
+    "mean_velocity_pct": "mean_velocity",
+    "concentric_s_pct": "concentric",
+    "eccentric_peak_force_pct": "eccentric_peak_force",
+    "eccentric_mean_force_pct": "eccentric_mean_force",
+    "eccentric_work_pct": "work_eccentric",
+    "eccentric_mean_velocity_pct": "eccentric_mean_velocity",
+    "eccentric_s_pct": "eccentric",
+    "hold_s_pct": "hold",
+}
+FORCE_FACETS: Final = frozenset(key for key in FACETS if "force" in key or "work" in key or "impulse" in key)
+
+
+@dataclass(slots=True)
+class Counted:
+    """A final rep that stands."""
+
+    event: Rep
+    measures: Measures
+    force: float | None  # N, mean over the concentric, also where it may not be shown
+    hold: float | None
+    pair: str | None = None  # id of the pair it is in
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """When it took place: its concentric, or all of a force-only effort."""
+        end = self.measures.t_top if self.measures.rom is not None else self.measures.t_end
+        return self.measures.t_start, end if end is not None else self.measures.t_top
+
+    def quantity(self, name: str) -> float | None:
+        """One of the facets' quantities in SI."""
+        if name == "concentric":
+            return self.measures.t_top - self.measures.t_start if self.measures.rom is not None else None
+        if name == "eccentric":
+            return self.event.eccentric_s
+        if name == "hold":
+            return self.hold
+        value: float | None = getattr(self.measures, name)
+        return value
+
+
+@dataclass(slots=True)
+class RunningSet:
+    """The set that is going on."""
+
+    number: int
+    reps: dict[Side, list[Counted]] = field(default_factory=lambda: {side: [] for side in SIDES})
+    flags: list[str] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has been counted."""
+        return not any(self.reps.values())
+
+    def flag(self, name: str) -> None:
+        """Mark the set once."""
+        if name not in self.flags:
+            self.flags.append(name)
+
+    def in_order(self) -> list[tuple[Side, Counted]]:
+        """All reps by their start."""
+        return sorted(((side, rep) for side in SIDES for rep in self.reps[side]), key=lambda each: each[1].span[0])
+
+    def shape(self) -> Shape | None:
+        """What the reps look like; None before the first."""
+        left, right = len(self.reps["left"]), len(self.reps["right"])
+        if not left and not right:
+            return None
+        if not right:
+            return "left_only"
+        if not left:
+            return "right_only"
+        if sum(partner(rep, self.reps["right"]) is not None for rep in self.reps["left"]) >= 0.5 * min(left, right):
+            return "together"
+        order = [side for side, _ in self.in_order()]
+        changes = sum(a != b for a, b in zip(order, order[1:], strict=False))
+        possible = 2 * min(left, right) - (left == right)
+        if changes == 1 and max(left, right) > 1:
+            return "sequential"
+        return "alternating" if changes >= SWITCHES * possible else "sequential"
+
+    def pairs(self, shape: Shape) -> list[tuple[Counted, Counted]]:
+        """Left and right reps that belong together in a set of this shape."""
+        left, right = self.reps["left"], self.reps["right"]
+        if shape == "together":
+            found = [(rep, partner(rep, right)) for rep in left]
+            return [(a, b) for a, b in found if b is not None]
+        if shape == "sequential":
+            return list(zip(left, right, strict=False))
+        if shape == "alternating":
+            return neighbours(self.in_order())
+        return []
+
+
+def overlap(a: Counted, b: Counted) -> float:
+    """Share of the shorter of two reps that they have in common."""
+    (a0, a1), (b0, b1) = a.span, b.span
+    return (min(a1, b1) - max(a0, b0)) / max(min(a1 - a0, b1 - b0), 1e-6)
+
+
+def partner(rep: Counted, others: list[Counted]) -> Counted | None:
+    """The rep of the other side made at the same time, if any."""
+    best = max(others, key=lambda other: overlap(rep, other), default=None)
+    return best if best is not None and overlap(rep, best) >= OVERLAP else None
+
+
+def neighbours(order: list[tuple[Side, Counted]]) -> list[tuple[Counted, Counted]]:
+    """Pairs of an alternating set: each rep with the next of the other side, none twice; a missed rep shifts none.
+
+    Where sides follow each other more than once, the closer neighbours are taken first.
+    """
+    gaps = [
+        (b.span[0] - a.span[1], k)
+        for k, ((side_a, a), (side_b, b)) in enumerate(zip(order, order[1:], strict=False))
+        if side_a != side_b
+    ]
+    leads = order[0][0] if order else "left"
+    gaps = [(gap, k) for gap, k in gaps if order[k][0] == leads] + sorted(
+        (gap, k) for gap, k in gaps if order[k][0] != leads
+    )
+    used: set[int] = set()
+    found = []
+    for _, k in gaps:
+        if k in used or k + 1 in used:
+            continue
+        used |= {k, k + 1}
+        a, b = order[k], order[k + 1]
+        found.append((k, (a[1], b[1]) if a[0] == "left" else (b[1], a[1])))
+    return [pair for _, pair in sorted(found, key=lambda each: each[0])]
+
+
+def compare(left: Counted, right: Counted, *, name: IndexName) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Every facet of one pair in %, and a reason for each that has none."""
+    values: dict[str, float | None] = {}
+    reasons: dict[str, str] = {}
+    loads = [rep.force for rep in (left, right)]
+    light = all(load is not None for load in loads) and min(load for load in loads if load is not None) <= max(
+        LEAST_LOAD, LEAST_SHARE * max(load for load in loads if load is not None)
+    )
+    for key, quantity in FACETS.items():
+        a, b = left.quantity(quantity), right.quantity(quantity)
+        if a is None or b is None:
+            reason = next(
+                (rep.measures.reasons[quantity] for rep in (left, right) if quantity in rep.measures.reasons), "unknown"
+            )
+            values[key], reasons[key] = None, reason
+        elif light:
+            values[key], reasons[key] = None, "load"
+        else:
+            values[key] = index(a, b, name=name)
+            if values[key] is None:
+                reasons[key] = "nothing"
+    return values, reasons
+
+
+def is_partial(rep: Counted, reference: float | None) -> bool:
+    """Whether a rep is partial against a set's final reference ROM."""
+    return reference is not None and rep.measures.rom is not None and rep.measures.rom < PARTIAL * reference
+
+
+def reference_rom(reps: list[Counted]) -> float | None:
+    """Median ROM of a side's full reps; a rep is full when it was so against those before it."""
+    roms = [rep.measures.rom for rep in reps if rep.measures.rom is not None and not rep.event.partial]
+    return median(roms) if roms else None
+
+
+def asymmetry(
+    pairs: list[tuple[Counted, Counted]],
+    references: dict[Side, float | None],
+    exercise: Exercise,
+    *,
+    facet: str,
+    calibration_pct: float,
+) -> Result:
+    """A set's index over its full pairs in one facet."""
+    values = []
+    reason: str | None = None
+    for left, right in pairs:
+        if is_partial(left, references["left"]) or is_partial(right, references["right"]):
+            reason = reason or "partial"
+            continue
+        compared, reasons = compare(left, right, name=exercise.index)
+        value = compared[f"{facet}_pct"]
+        if value is None:
+            reason = reason or reasons[f"{facet}_pct"]
+        else:
+            values.append(value)
+    result = summarise(values, threshold=exercise.threshold_pct, calibration_pct=calibration_pct)
+    return Result(reason=reason) if not values and reason is not None else result
+
+
+def combined(left_pct: float, right_pct: float) -> float:
+    """Standard uncertainty of a percentage difference from those of both spans, in points."""
+    return sqrt(left_pct**2 + right_pct**2)
+
+
+def velocity_loss(reps: list[Counted]) -> float | None:
+    """100 (best - last) / best of the mean concentric velocities, in %."""
+    speeds = [rep.measures.mean_velocity for rep in reps if rep.measures.mean_velocity is not None]
+    if len(speeds) < 2 or reps[-1].measures.mean_velocity is None or max(speeds) <= 0.0:
+        return None
+    return 100.0 * (max(speeds) - speeds[-1]) / max(speeds)
+
+
+def mean_of(reps: list[Counted], quantity: str) -> float | None:
+    """Mean of a quantity over a side's reps; None unless every one has it."""
+    values = [value for rep in reps if (value := rep.quantity(quantity)) is not None]
+    return sum(values) / len(values) if values and len(values) == len(reps) else None
+
+
+def total_of(reps: list[Counted], quantity: str) -> float | None:
+    """Sum of a quantity over reps; None unless every one has it."""
+    mean = mean_of(reps, quantity)
+    return mean * len(reps) if mean is not None else None

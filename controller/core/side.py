@@ -1,0 +1,449 @@
+"""One cable: samples in, announcements of reps out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+
+from controller.core.calibration import Channel, ZeroTracker
+from controller.core.efforts import Change, Efforts
+from controller.core.kinematics import STILL_BAND, Noise, Period, SpikeGate, Stillness, Velocity
+from controller.core.rep_metrics import Measures, date_concentric, date_eccentric, mechanics
+from controller.core.rep_phases import Phase, RepPhases, Turn
+from controller.core.series import Rail, Reference, Series, Spans
+from controller.core.settings import ChannelCalibration, Exercise
+from controller.core.trace import Trace
+from protocols.events import Phase as PhaseName
+
+PARTIAL: Final = 0.6  # of the reference ROM
+LOADED_SHARE: Final = 0.25  # of the set's usual force; a stroke under less carries no load
+GONE_SHARE: Final = 0.25  # of the stroke's mean force; under it the handle is no longer held
+FALL: Final = 0.7  # s; a stack that falls is home before
+NEAR_LEVEL: Final = 0.25  # of the reference ROM; so close to the set's bottom or top a partial rep keeps
+LEAD_IN: Final = 1.0  # s of samples looked at before a stroke
+KEEP: Final = 90.0  # s of samples kept at most
+HOME_BAND: Final = 0.03  # m over the lowest resting level that are still home
+FORCE_SPIKE: Final = 60.0  # N; with FORCE_RATE, a lone sample so far from both neighbours is none of the hand's
+FORCE_RATE: Final = 4000.0  # N/s
+POSITION_SPIKE: Final = 0.03  # m
+POSITION_RATE: Final = 6.0  # m/s; no hand moves a loaded handle faster
+
+FORCE_FIELDS: Final = ("mean_force", "peak_force", "impulse", "work_concentric", "mean_power", "peak_power", "rfd")
+ECCENTRIC_FORCE_FIELDS: Final = ("eccentric_mean_force", "eccentric_peak_force", "work_eccentric")
+MOTION_FIELDS: Final = ("rom", "mean_velocity", "peak_velocity", "sparc", "ldlj", "sticking_point_pct")
+ECCENTRIC_MOTION_FIELDS: Final = ("eccentric_mean_velocity", "eccentric_peak_velocity")
+
+
+@dataclass(slots=True)
+class Announcement:
+    """What a side has to say about a rep; the station makes the event of it."""
+
+    status: Literal["provisional", "final", "retracted"]
+    t: float  # s, stream time of the sample that caused it
+    turn: float = 0.0  # s, the dated turn that it announces
+    measures: Measures | None = None
+    partial: bool = False
+    flags: list[str] = field(default_factory=list)
+    hold: float | None = None
+    force: float | None = None  # N, mean over the concentric, also where it may not be shown
+    take_back: int = (
+        0  # retracted: how many of the set's first finals go, 0: the running provisional; -1: the last final
+    )
+
+
+class Side:
+    """One cable's channels, detectors and memory."""
+
+    def __init__(self, exercise: Exercise) -> None:
+        self.exercise = exercise
+        self.position: Channel | None = None
+        self.force: Channel | None = None
+        self.firmware: str | None = None
+        self.zero = ZeroTracker()
+        self.reference = Reference()
+        self.gaps = Spans()
+        self.saturated = Spans()
+        self.unreferenced = False
+        self.announced = False  # a provisional stands
+        self.motion_end = -1e9  # s, when this cable last moved or was under effort
+        self.x: float | None = None
+        self.f: float | None = None
+        self.spikes = 0
+        self._track_zero = True
+        self._out: list[Announcement] = []
+        self._reset()
+
+    def _reset(self) -> None:
+        self._xs, self._fs = Series(), Series()
+        self._x_gate = SpikeGate(least=POSITION_SPIKE, per_second=POSITION_RATE)
+        self._f_gate = SpikeGate(least=FORCE_SPIKE, per_second=FORCE_RATE)
+        self.x_period, self.f_period = Period(), Period()
+        self._noise, self._still, self._velocity = Noise(), Stillness(), Velocity()
+        self._rail = Rail()
+        self._phases = RepPhases(min_rom=self.exercise.min_rom_m, give_up=self.exercise.set_gap_s)
+        self._efforts = Efforts(min_force=self.exercise.min_force_n)
+        self._lowest: float | None = None
+        self._top: Measures | None = None
+        self._last_effort: tuple[float, float] | None = None  # start, end
+
+    # -- what it is made of
+
+    def calibrate(
+        self, *, force: ChannelCalibration | None, position: ChannelCalibration | None, track_zero: bool
+    ) -> None:
+        """Set the channels that are given."""
+        self._track_zero = track_zero
+        if force is not None:
+            self.force = Channel(force)
+        if position is not None:
+            self.position = Channel(position)
+
+    def restart(self) -> None:
+        """The board restarted: its incremental position starts from anywhere."""
+        self._end_stroke(self._xs.t[-1] if self._xs.t else 0.0)
+        zero, force = self.zero, self.f
+        self._reset()
+        self.zero, self.f = zero, force
+        self.x = None
+        self.unreferenced = self.position is not None
+
+    @property
+    def hz(self) -> float | None:
+        """Samples a second of the position, or of the force where that is all there is."""
+        return self.x_period.hz if self.position is not None else self.f_period.hz
+
+    @property
+    def velocity(self) -> float | None:
+        """Live velocity in m/s, lagging by the tracking filter."""
+        return self._velocity.value if self.x is not None else None
+
+    @property
+    def phase(self) -> PhaseName | None:
+        """The phase as a display shows it."""
+        if self.position is not None:
+            if self.x is None:
+                return None
+            phase, standing = self._phases.phase, self._phases.still_for > 0.3
+            if phase is Phase.OUT:
+                return "concentric"
+            if phase is Phase.TOP:
+                return "top" if standing or self._phases.top_x - self.x < 0.01 else "eccentric"
+            return "eccentric" if phase is Phase.BACK else "rest"
+        if self.force is None or self.f is None:
+            return None
+        return "top" if self._efforts.active else "rest"
+
+    @property
+    def busy(self) -> bool:
+        """Whether a stroke or effort is under way that may become a rep."""
+        if self.position is not None:
+            phases = self._phases
+            return phases.phase in (Phase.TOP, Phase.BACK) or (
+                phases.phase is Phase.OUT and phases.rom > 0.5 * self.exercise.min_rom_m
+            )
+        return self._efforts.active
+
+    def drain(self) -> list[Announcement]:
+        """What has been announced since the last call."""
+        out, self._out = self._out, []
+        return out
+
+    # -- samples
+
+    def feed_position(self, t: float, counts: float) -> None:
+        """Take one position sample."""
+        if self.position is None:
+            self.position = Channel(ChannelCalibration())
+        passed = self._x_gate.step(t, self.position.physical(counts))
+        self.spikes = self._x_gate.spikes + self._f_gate.spikes
+        if passed is not None:
+            self._step_position(*passed)
+
+    def feed_force(self, t: float, counts: float, *, saturated: bool) -> None:
+        """Take one force sample."""
+        if self.force is None:
+            self.force = Channel(ChannelCalibration())
+        if saturated:
+            self.saturated.add(t, t)
+        passed = self._f_gate.step(t, self.force.physical(counts))
+        if passed is not None:
+            self._step_force(*passed)
+
+    def _step_position(self, t: float, x: float) -> None:
+        gap = self.x_period.step(t)
+        if gap is not None:
+            self.gaps.add(t - gap, t)
+        self.x = x
+        self._noise.step(x)
+        deviation = self._noise.deviation
+        still = self._still.step(t, x, max(STILL_BAND, 4.0 * deviation, 1.5 * self._quantum))
+        self._velocity.step(t, x)
+        self._xs.add(t, x)
+        turn = self._phases.step(t, x, still, deviation)
+        if turn is not None:
+            self._turned(turn, t, x)
+        phases = self._phases
+        if phases.phase is Phase.REST and still >= 0.3:
+            self._resting(t, x)
+        elif phases.phase is not Phase.REST:
+            self.zero.move()
+        start = phases.low_t if phases.phase is not Phase.REST else t - 3.0
+        self._xs.forget_before(max(start - 2.0 * LEAD_IN, t - KEEP))
+
+    @property
+    def _quantum(self) -> float:
+        """The encoder's step, where it is coarse enough to matter, in m."""
+        return self._noise.quantum if 1e-4 < self._noise.quantum < 5e-3 and self._noise.deviation < 1e-3 else 0.0
+
+    def _resting(self, t: float, x: float) -> None:
+        if self._lowest is None or x < self._lowest:
+            self._lowest = x
+        if self.unreferenced:
+            self.unreferenced = False
+        if self.force is None or self.f is None or not self._track_zero:
+            return
+        usual = self.reference.force
+        unloaded = usual is None or abs(self.f - self.zero.zero) < 0.4 * usual
+        if x <= self._lowest + HOME_BAND and unloaded:
+            self.zero.rest(t, self.f)
+
+    def _step_force(self, t: float, f: float) -> None:
+        gap = self.f_period.step(t)
+        if gap is not None:
+            self.gaps.add(t - gap, t)
+        self.f = f
+        railed = self._rail.step(t, f)
+        if railed is not None:
+            self.saturated.add(railed, t)
+        self._fs.add(t, f)
+        if self.position is None:
+            change = self._efforts.step(t, f)
+            if change is not None:
+                self._effort(change, t)
+            if self._efforts.active:
+                self.zero.move()
+            elif self._track_zero:
+                self.zero.rest(t, f)
+            self._fs.forget_before(max(self._efforts.start_t if self._efforts.active else t - 3.0, t - KEEP) - LEAD_IN)
+        else:
+            start = self._phases.low_t if self._phases.phase is not Phase.REST else t - 3.0
+            self._fs.forget_before(max(start - 2.0 * LEAD_IN, t - KEEP))
+
+    # -- reps from position
+
+    def _trace(self, t0: float) -> Trace:
+        ts, xs = self._xs.since(t0)
+        tf, fs = self._fs.since(t0) if self.force is not None else (np.empty(0), np.empty(0))
+        return Trace(
+            ts, xs, tf, fs - self.zero.zero,
+            period=self.x_period.seconds or 0.01, noise=self._noise.deviation, quantum=self._quantum,
+        )  # fmt: skip
+
+    def _measure(self, *, finished: bool) -> tuple[Measures, float | None]:
+        """The rep's measures so far, and its mean concentric force whatever may be shown of it."""
+        phases = self._phases
+        assert phases.low_x is not None
+        trace = self._trace(phases.low_t - LEAD_IN)
+        usual = self.reference.bottom
+        home = phases.bottom_x if finished else usual if usual is not None else phases.low_x
+        measures, top = date_concentric(
+            trace, low_t=phases.low_t, top_t=phases.top_t, home=home, min_rom=self.exercise.min_rom_m
+        )
+        if finished:
+            date_eccentric(trace, measures, top, bottom_t=phases.bottom_t)
+        mechanics(trace, measures, hz=self.hz, eccentric=finished)
+        return measures, measures.mean_force
+
+    def _loaded(self, force: float | None) -> bool:
+        if self.force is None or force is None:
+            return True
+        usual = self.reference.force
+        return force >= max(self.exercise.min_force_n, LOADED_SHARE * usual if usual is not None else 0.0)
+
+    def _turned(self, turn: Turn, t: float, x: float) -> None:
+        if turn is Turn.TOP:
+            self.motion_end = t
+            self._topped(t)
+            return
+        if turn is Turn.NEVER:
+            self._take_back(t)
+            return
+        self._bottomed(t)
+        self._phases.next_stroke(t, x)
+
+    def _topped(self, t: float) -> None:
+        if self.unreferenced:
+            self.unreferenced = False
+        measures, force = self._measure(finished=False)
+        self._top = measures
+        if self._loaded(force):
+            flags = self._hide(measures)
+            self.announced = True
+            self._out.append(
+                Announcement("provisional", t, measures.t_top, measures, self._is_partial(measures), flags, force=force)
+            )
+        elif self.announced:
+            self._take_back(t)
+
+    def _take_back(self, t: float) -> None:
+        if self.announced:
+            self.announced = False
+            self._out.append(Announcement("retracted", t))
+
+    def _bottomed(self, t: float) -> None:
+        measures, force = self._measure(finished=True)
+        self.motion_end = measures.t_end if measures.t_end is not None else t
+        flags: list[str] = []
+        if not self._is_rep(measures, force, flags):
+            self._take_back(t)
+            return
+        partial = self._is_partial(measures)
+        if "let_go" in flags:
+            self._blank(measures, (*ECCENTRIC_FORCE_FIELDS, *ECCENTRIC_MOTION_FIELDS), "let_go")
+        flags += self._hide(measures)
+        if not partial:
+            self._retract_lead_in(t, measures)
+            self.reference.add(measures, force=force)
+        self.announced = False
+        hold = measures.t_lower - measures.t_top if measures.t_lower is not None else None
+        turn = measures.t_end if measures.t_end is not None else t
+        self._out.append(Announcement("final", t, turn, measures, partial, flags, hold, force))
+
+    def _is_partial(self, measures: Measures) -> bool:
+        usual = self.reference.rom
+        return usual is not None and measures.rom is not None and measures.rom < PARTIAL * usual
+
+    def _is_rep(self, measures: Measures, force: float | None, flags: list[str]) -> bool:
+        """Whether a finished stroke is a rep, by its load, its ROM and what the set's other reps look like."""
+        if measures.rom is None or measures.rom < self.exercise.min_rom_m or not self._loaded(force):
+            return False
+        lower = measures.t_lower if measures.t_lower is not None else measures.t_top
+        fell = measures.t_end is not None and measures.t_end - lower < FALL
+        if fell and force is not None and measures.t_end is not None:
+            gone = GONE_SHARE * force
+            half = self._fs.mean(lower + 0.3 * (measures.t_end - lower), measures.t_end)
+            if half is not None and half - self.zero.zero < gone:
+                if measures.top_force is not None and measures.top_force < gone:
+                    return False  # dropped before its top
+                flags.append("let_go")
+        usual, bottom = self.reference.rom, self.reference.bottom
+        if usual is None or bottom is None or measures.rom >= PARTIAL * usual or len(self.reference.roms) < 2:
+            return True
+        near = NEAR_LEVEL * usual
+        top = measures.start_x + measures.rom
+        return abs(measures.start_x - bottom) <= near or abs(top - bottom - usual) <= near
+
+    def _retract_lead_in(self, t: float, measures: Measures) -> None:
+        """Short strokes at a set's beginning were handling, once two full reps in a row agree that they were."""
+        roms = self.reference.roms
+        if measures.rom is None or not 2 <= len(roms) <= 4:
+            return
+        last = roms[-1]
+        if abs(measures.rom - last) > 0.25 * measures.rom:
+            return
+        early = [rom for rom in roms[:-1] if rom < 0.5 * min(last, measures.rom)]
+        if len(early) == len(roms) - 1:
+            self.reference.drop_first(len(early))
+            self._out.append(Announcement("retracted", t, take_back=len(early)))
+
+    def _hide(self, measures: Measures) -> list[str]:
+        """Blank what a gap or a saturated sample touches, or what no channel gives; returns the flags."""
+        flags = []
+        end = measures.t_end if measures.t_end is not None else measures.t_top
+        lower = measures.t_lower if measures.t_lower is not None else measures.t_top
+        if self.force is None:
+            self._blank(measures, (*FORCE_FIELDS, *ECCENTRIC_FORCE_FIELDS), "no_force")
+        if self.gaps.touch(measures.t_start, measures.t_top):
+            self._blank(measures, (*FORCE_FIELDS, *MOTION_FIELDS[1:]), "gap")
+            flags.append("gap")
+        if self.gaps.touch(lower, end):
+            self._blank(measures, (*ECCENTRIC_FORCE_FIELDS, *ECCENTRIC_MOTION_FIELDS), "gap")
+            flags += [] if flags else ["gap"]
+        for touched, fields in (
+            (self.saturated.touch(measures.t_start, measures.t_top), FORCE_FIELDS),
+            (self.saturated.touch(lower, end), ECCENTRIC_FORCE_FIELDS),
+        ):
+            if touched:
+                self._blank(measures, fields, "saturated")
+                flags += [] if "saturated" in flags else ["saturated"]
+        return flags
+
+    @staticmethod
+    def _blank(measures: Measures, names: tuple[str, ...], reason: str) -> None:
+        for name in names:
+            setattr(measures, name, None)
+            measures.reasons[name] = reason
+
+    # -- efforts from force alone
+
+    def _effort(self, change: Change, t: float) -> None:
+        efforts = self._efforts
+        if change is Change.KNOCK:
+            self._take_back(t)
+            return
+        end = efforts.end_t if change is Change.ENDED else t
+        self.motion_end = end
+        measures = self._measure_effort(end)
+        force = measures.mean_force
+        flags = self._hide(measures)
+        if change is Change.BEGAN:
+            self.announced = True
+            self._out.append(Announcement("provisional", t, measures.t_top, measures, flags=flags, force=force))
+            return
+        hold = efforts.end_t - efforts.start_t
+        if self._last_effort is not None:
+            start, last_end = self._last_effort
+            if efforts.start_t - last_end < 0.7 and last_end - start < 1.2 and hold > 3.0 * (last_end - start):
+                self._out.append(Announcement("retracted", t, take_back=-1))  # a snatch before the pull
+        self._last_effort = (efforts.start_t, efforts.end_t)
+        self.announced = False
+        measures.t_end = efforts.end_t
+        measures.time_under_tension = hold
+        self._out.append(Announcement("final", t, efforts.end_t, measures, flags=flags, hold=hold, force=force))
+
+    def _measure_effort(self, end: float) -> Measures:
+        efforts = self._efforts
+        ts, fs = self._fs.since(efforts.start_t)
+        inside = ts <= end
+        ts, fs = ts[inside], fs[inside] - self.zero.zero
+        measures = Measures(t_start=efforts.start_t, t_top=min(efforts.peak_t, end), t_lower=None)
+        self._blank(measures, (*MOTION_FIELDS, *ECCENTRIC_MOTION_FIELDS, *ECCENTRIC_FORCE_FIELDS), "no_position")
+        self._blank(measures, ("work_concentric", "mean_power", "peak_power"), "no_position")
+        if len(ts) > 1:
+            measures.impulse = float(np.trapezoid(fs, ts))
+            measures.mean_force = measures.impulse / float(ts[-1] - ts[0])
+            measures.peak_force = float(np.max(fs))
+        measures.reasons["rfd"] = "no_position"
+        return measures
+
+    def tare(self) -> None:
+        """Take the force as it stands for zero."""
+        if self.f is not None:
+            self.zero.set(self.f)
+
+    # -- the end
+
+    def _end_stroke(self, t: float) -> None:
+        if self.position is not None:
+            turn = self._phases.end()
+            if turn is Turn.BOTTOM:
+                self._bottomed(t)
+            else:
+                self._take_back(t)
+        elif self._efforts.end() is not None:
+            self._take_back(t)
+
+    def flush(self) -> None:
+        """The stream is over: let go of held samples and finish what is under way."""
+        for gate, step in ((self._x_gate, self._step_position), (self._f_gate, self._step_force)):
+            held = gate.flush()
+            if held is not None:
+                step(*held)
+        last = max([*self._xs.t[-1:], *self._fs.t[-1:]], default=0.0)
+        self._end_stroke(last)
+
+    def new_set(self) -> None:
+        """A set has ended: what its reps had in common is no longer valid."""
+        self.reference = Reference()

@@ -1,0 +1,136 @@
+"""The motion around one rep on a regular grid: smoothed, differentiated, and dated at its turns.
+
+Smoothing is a symmetric Savitzky-Golay cubic (Savitzky and Golay 1964), so position, velocity and force have no lag
+between them. It runs over a finished stretch of the stream, never over an input block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+SMOOTHING: Final = 0.04  # s to each side
+LEAST_STEP: Final = 0.001  # s
+LEVEL: Final = 0.0005  # m; a phase starts and ends this far from the level that is kept
+FLANK: Final = 8.0  # the second height of a flank over the first; a minimum-jerk flank is then twice as far in time
+STAND: Final = 0.06  # s between the two flanks, extrapolated, that are a stand and not a turn
+STAND_RUN: Final = 0.08  # s of little speed that are looked at as a level
+NEAR: Final = 0.04  # of the ROM; the neighbourhood of an end in which its flank is sought
+SLOW: Final = 0.02  # of the peak speed
+SLOWEST: Final = 0.004  # m/s
+
+
+@lru_cache(maxsize=64)
+def _kernels(half: int) -> tuple[Floats, Floats]:
+    """Smoothing and first-derivative weights of the cubic least-squares fit over 2 * half + 1 points."""
+    steps = np.arange(-half, half + 1, dtype=np.float64)
+    fit = np.linalg.pinv(np.vander(steps, 4, increasing=True))
+    return fit[0], fit[1]
+
+
+def _convolve(values: Floats, kernel: Floats) -> Floats:
+    """Weighted sum around each point; the ends are continued by point reflection."""
+    half = len(kernel) // 2
+    head = 2.0 * values[0] - values[half:0:-1]
+    tail = 2.0 * values[-1] - values[-2 : -half - 2 : -1]
+    return np.correlate(np.concatenate((head, values, tail)), kernel, "valid")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a stroke: its level, when the flank stands LEVEL from it, and where the flank would meet it."""
+
+    level: float  # m
+    t_level: float  # s
+    t_meet: float  # s
+
+
+class Trace:
+    """Positions, velocities and (where there is a cell) forces over one stretch of time, on a grid of `dt` seconds."""
+
+    __slots__ = ("dt", "f", "noise", "quantum", "t", "v", "x")
+
+    def __init__(
+        self, ts: Floats, xs: Floats, tf: Floats, fs: Floats, *, period: float, noise: float, quantum: float
+    ) -> None:
+        """ts, tf: rising times in s; xs in m; fs in N, possibly empty; period: s between samples."""
+        self.dt = max(period, LEAST_STEP)
+        count = max(int(round((ts[-1] - ts[0]) / self.dt)) + 1, 8)
+        self.t = ts[0] + self.dt * np.arange(count)
+        raw = np.interp(self.t, ts, xs)
+        half = min(max(int(round(SMOOTHING / self.dt)), 2), (count - 2) // 2)
+        smooth, slope = _kernels(half)
+        self.x = _convolve(raw, smooth)
+        self.v = _convolve(raw, slope) / self.dt
+        self.f = np.interp(self.t, tf, fs) if len(tf) > 1 else None
+        self.noise = noise * float(np.sqrt(np.sum(smooth * smooth)))
+        self.quantum = quantum
+
+    def index(self, t: float) -> int:
+        """The grid point nearest to t, inside the trace."""
+        return min(max(int(round((t - self.t[0]) / self.dt)), 0), len(self.t) - 1)
+
+    def slow(self, first: int, last: int) -> float:
+        """The speed under which the cable counts as standing, given the stroke between two grid points, in m/s."""
+        peak = float(np.max(np.abs(self.v[first : last + 1])))
+        return max(SLOW * peak, SLOWEST, 2.0 * self.noise / SMOOTHING)
+
+    def settle(self, start: int, step: int, stop: int, *, out: bool, slow: float, rom: float) -> End:
+        """The end that a stroke reaches, walking from `start` (inside the stroke) by `step` (1 or -1) up to `stop`.
+
+        out: whether the end is the outer one (a top) or the inner one (a bottom). The level is the one kept there,
+        or the extreme when none is kept. The flank is read at two heights; a minimum-jerk flank grows with the cube
+        of time (Flash and Hogan 1985), so twice the time to the lower height minus that to the higher is where it
+        meets the level.
+        """
+        y = (self.x if out else -self.x)[start : stop + step if stop + step >= 0 else None : step]
+        if len(y) < 3:
+            return End(float(self.x[start]), float(self.t[start]), float(self.t[start]))
+        speed = np.diff(y) / self.dt
+        calm = np.flatnonzero(speed <= slow)
+        first = int(calm[0]) if len(calm) else len(y) - 1
+        moving = np.flatnonzero(np.abs(speed[first:]) > slow)
+        run = int(moving[0]) if len(moving) else len(speed) - first
+        if run * self.dt >= STAND_RUN:
+            level = float(np.median(y[first : first + min(run, int(0.3 / self.dt)) + 1]))
+        else:
+            level = float(np.max(y[: first + int(0.15 / self.dt) + 2]))
+        low = max(LEVEL, self.quantum, 3.0 * self.noise)
+        high = min(FLANK * low, 0.25 * rom)
+        near, far = self._reach(y, level - low), self._reach(y, level - high)
+        sign = step * self.dt
+        at = float(self.t[start])
+        meet = near + (near - far) / (np.cbrt(high / low) - 1.0) if far < near else near
+        at_level = meet - (meet - near) * float(np.cbrt(max(LEVEL, self.quantum) / low))
+        return End(level if out else -level, at + sign * at_level, at + sign * meet)
+
+    @staticmethod
+    def _reach(y: Floats, height: float) -> float:
+        """Fractional index at which y first comes up to a height."""
+        above = np.flatnonzero(y >= height)
+        if not len(above):
+            return float(len(y) - 1)
+        k = int(above[0])
+        if k == 0:
+            return 0.0
+        return k - 1 + float((height - y[k - 1]) / (y[k] - y[k - 1]))
+
+    def first(self, start: int, stop: int, *, above: float | None = None, below: float | None = None) -> int:
+        """The first grid point from start towards stop whose position is above or below a level, else stop."""
+        step = 1 if stop >= start else -1
+        x = self.x[start : stop + step if stop + step >= 0 else None : step]
+        hits = np.flatnonzero(x > above if above is not None else x < below)
+        return start + step * int(hits[0]) if len(hits) else stop
+
+    def between(self, t0: float, t1: float) -> tuple[Floats, Floats, Floats, Floats | None]:
+        """Times, positions, velocities and forces from t0 to t1, the ends interpolated."""
+        inside = self.t[(self.t > t0) & (self.t < t1)]
+        t = np.concatenate(([t0], inside, [t1]))
+        f = np.interp(t, self.t, self.f) if self.f is not None else None
+        return t, np.interp(t, self.t, self.x), np.interp(t, self.t, self.v), f
