@@ -10,6 +10,7 @@ BASE_FOLLOWS: Final = 2.0  # s; time constant with which the base rises after th
 RISE_SHARE: Final = 0.6  # of its base; sway on a constant load stays below, a pull goes far above
 RETURN_SHARE: Final = 0.35  # of its height; so far an effort must come back
 BRIEF_REST: Final = 0.7  # s; a shorter one has no base of its own
+RETURNED_FOR: Final = 0.1  # s under that share; a shorter dip is noise
 ANNOUNCED_AFTER: Final = 0.3  # s over the threshold
 LEAST: Final = 0.2  # s; shorter is a knock
 SMALL: Final = 0.25  # of the median height of the last efforts; less is a bump
@@ -31,8 +32,8 @@ class Efforts:
     """
 
     __slots__ = (
-        "_announced", "_force", "_heights", "_least", "_level", "_old_base", "_rest_since", "_t", "active", "base",
-        "end_t", "onset_t", "peak", "peak_t", "start_t",
+        "_announced", "_force", "_heights", "_least", "_level", "_old_base", "_rest_since", "_t", "_under_since",
+        "active", "base", "end_t", "onset_t", "peak", "peak_t", "start_t",
     )  # fmt: skip
 
     def __init__(self, *, min_force: float) -> None:
@@ -43,6 +44,7 @@ class Efforts:
         self._rest_since = 0.0
         self._heights: list[float] = []
         self._announced = False
+        self._under_since: float | None = None
         self.active = False
         self.base = 0.0
         self.peak = 0.0
@@ -93,14 +95,18 @@ class Efforts:
         if self._level > self.peak:
             self.peak, self.peak_t = self._level, t
         height = self.peak - self.base
-        if self._level < self.base + RETURN_SHARE * height:
+        if self._level >= self.base + RETURN_SHARE * height:
+            self._under_since = None
+        elif self._under_since is None:
+            self._under_since = t
+        elif t - self._under_since >= RETURNED_FOR:
             self.active = False
-            self.end_t = t
+            self.end_t, self._under_since = self._under_since, None
             self._old_base, self._rest_since = self.base, t
             self.base = self._level  # it falls on; a new effort rises from where that ends
             usual = sorted(self._heights[-3:])
             small = len(usual) == 3 and height < SMALL * usual[1]
-            if t - self.start_t < LEAST or small:
+            if self.end_t - self.start_t < LEAST or small:
                 return Change.KNOCK
             self._heights = [*self._heights[-2:], height]
             return Change.ENDED

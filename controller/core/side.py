@@ -24,6 +24,9 @@ FALL: Final = 0.7  # s; a stack that falls is home before
 NEAR_LEVEL: Final = 0.25  # of the reference ROM; so close to the set's bottom or top a partial rep keeps
 LEAD_IN: Final = 1.0  # s of samples looked at before a stroke
 KEEP: Final = 90.0  # s of samples kept at most
+SNATCH: Final = 1.5  # s; a shorter effort may be a snatch at the handle
+SNATCH_GAP: Final = 0.7  # s from it to the pull it belongs to
+SNATCH_SHARE: Final = 3.0  # times as long as the snatch the pull must last
 HOME_BAND: Final = 0.03  # m over the lowest resting level that are still home
 FORCE_SPIKE: Final = 60.0  # N; with FORCE_RATE, a lone sample so far from both neighbours is none of the hand's
 FORCE_RATE: Final = 4000.0  # N/s
@@ -395,7 +398,8 @@ class Side:
         hold = efforts.end_t - efforts.start_t
         if self._last_effort is not None:
             start, last_end = self._last_effort
-            if efforts.start_t - last_end < 0.7 and last_end - start < 1.2 and hold > 3.0 * (last_end - start):
+            short = last_end - start
+            if efforts.start_t - last_end < SNATCH_GAP and short < SNATCH and hold > SNATCH_SHARE * short:
                 self._out.append(Announcement("retracted", t, take_back=-1))  # a snatch before the pull
         self._last_effort = (efforts.start_t, efforts.end_t)
         self.announced = False

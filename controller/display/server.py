@@ -159,14 +159,14 @@ class Display:
         try:
             await response.prepare(request)
             if request.transport is not None:
-                request.transport.set_write_buffer_limits(high=SEND_BUFFER)  # type: ignore[attr-defined]
+                request.transport.set_write_buffer_limits(high=SEND_BUFFER)
             await response.write(b"retry: 1000\n\n" + server_sent(self._hello))
             await self._feed(client, response, step)
         except ConnectionError:
             pass  # the page went
         except TimeoutError:
             if request.transport is not None:
-                request.transport.abort()  # type: ignore[attr-defined]
+                request.transport.abort()
         finally:
             self._clients.discard(client)
         return response
