@@ -137,14 +137,15 @@ def _times(
     moved = measures.rom is not None
     lower = measures.t_lower if final else None
     end = measures.t_end if final else None
+    lowered = measures.t_lowered if final else None
     bottom = measures.t_start - before if before is not None and measures.t_start >= before - 1e-9 else None
     return {
         "t_start": rounded(anchor + measures.t_start),
         "t_top": rounded(anchor + measures.t_top),
         "t_end": rounded(anchor + end) if end is not None else None,
         "concentric_s": rounded(measures.t_top - measures.t_start) if moved else None,
-        "top_s": rounded(lower - measures.t_top) if moved and lower is not None else None,
-        "eccentric_s": rounded(end - lower) if moved and end is not None and lower is not None else None,
+        "top_s": rounded(lower - measures.t_top) if moved and lower is not None and lower >= measures.t_top else None,
+        "eccentric_s": rounded(lowered - lower) if moved and lowered is not None and lower is not None else None,
         "bottom_s": rounded(bottom),
         "hold_s": rounded(said.hold) if final else None,
     }

@@ -26,6 +26,7 @@ class Measures:
     t_top: float
     t_lower: float | None = None  # start of the eccentric
     t_end: float | None = None
+    t_lowered: float | None = None  # end of the eccentric; before t_start where the rep starts with it
     rom: float | None = None
     start_x: float = 0.0
     end_x: float | None = None
@@ -126,6 +127,7 @@ def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: floa
     way = float(trace.x[top] - trace.x[bottom])
     if bottom - top < 3 or way <= 0.0:
         measures.t_end = max(bottom_t, (measures.t_lower or measures.t_top) + trace.dt)
+        measures.t_lowered = measures.t_end
         measures.end_x = float(trace.x[bottom])
         return
     slow = trace.slow(top, bottom)
@@ -141,7 +143,27 @@ def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: floa
     elif trace.x[last] > arrive.level + 0.002 and bottom < last:
         end = min(arrive.t_meet, float(trace.t[last]))
     measures.t_end = max(end, (measures.t_lower or measures.t_top) + trace.dt)
+    measures.t_lowered = measures.t_end
     measures.end_x = arrive.level
+
+
+def date_eccentric_before(trace: Trace, measures: Measures) -> None:
+    """Date the stroke back that came before the stroke out, for exercises that start with it."""
+    measures.t_end = measures.t_top
+    measures.end_x = measures.start_x
+    rom = measures.rom or 0.0
+    start = trace.index(measures.t_start)
+    inner = trace.first(start, 0, above=measures.start_x + NEAR * rom)
+    high = inner - int(np.argmax(trace.x[inner::-1])) if inner > 0 else 0
+    way = float(trace.x[high]) - measures.start_x
+    if inner == 0 or way < rom / 3.0:
+        return
+    outer = trace.first(inner, high, above=float(trace.x[high]) - NEAR * way)
+    slow = trace.slow(high, start)
+    leave = trace.settle(outer, -1, 0, out=True, slow=slow, rom=way)
+    arrive = trace.settle(inner, 1, start, out=False, slow=slow, rom=way)
+    measures.t_lower = leave.t_level
+    measures.t_lowered = min(arrive.t_level, measures.t_start)
 
 
 def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: bool = True) -> None:
@@ -167,13 +189,13 @@ def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: 
             measures.rfd = _rate_of_force(trace, measures)
         else:
             measures.reasons["rfd_n_per_s"] = "rate"
-    if not eccentric or measures.t_end is None or measures.t_lower is None or measures.end_x is None:
+    if not eccentric or measures.t_end is None or measures.t_lower is None or measures.t_lowered is None:
         return
-    t, x, v, f = trace.between(measures.t_lower, measures.t_end)
-    duration = measures.t_end - measures.t_lower
+    t, x, v, f = trace.between(measures.t_lower, measures.t_lowered)
+    duration = max(measures.t_lowered - measures.t_lower, trace.dt)
     measures.eccentric_mean_velocity = float(x[-1] - x[0]) / duration
     measures.eccentric_peak_velocity = float(np.min(v))
-    measures.time_under_tension = measures.t_end - measures.t_start
+    measures.time_under_tension = measures.t_end - min(measures.t_start, measures.t_lower)
     if f is not None:
         measures.eccentric_mean_force = float(np.trapezoid(f, t)) / duration
         measures.eccentric_peak_force = float(np.max(f))

@@ -84,14 +84,15 @@ class RepPhases:
             return self._top(t, x, back)
         return self._back(t, x, back)
 
-    def end(self) -> Turn | None:
-        """The stream ends: a return that is under way and came back a fifth of the way is taken as turned."""
-        if self.phase is Phase.BACK or (self.phase is Phase.TOP and self.top_x - self.bottom_x >= 0.2 * self.rom):
+    def end(self, *, moving: bool) -> Turn | None:
+        """The stream ends here; `moving`: a return that is under way and came a fifth of the way is taken as turned."""
+        share = 0.2 if moving else RETURN_SHARE
+        returned = self.phase is Phase.BACK or (
+            self.phase is Phase.TOP and self.top_x - self.bottom_x >= share * self.rom
+        )
+        if self.phase in (Phase.BACK, Phase.TOP):
             self.phase = Phase.REST
-            return Turn.BOTTOM
-        if self.phase is Phase.TOP:
-            self.phase = Phase.REST
-            return Turn.NEVER
+            return Turn.BOTTOM if returned else Turn.NEVER
         return None
 
     def _rest_at(self, t: float, x: float) -> None:
@@ -148,6 +149,11 @@ class RepPhases:
             self.phase = Phase.OUT if x > self.bottom_x + back else Phase.REST
             return Turn.BOTTOM
         return None
+
+    @property
+    def settled(self) -> bool:
+        """Whether a stroke out is over for one whose way back came before: it goes back again, or has stood."""
+        return self.phase is Phase.BACK or (self.phase is Phase.TOP and self.still_for >= EARLY_STILL)
 
     def next_stroke(self, t: float, x: float) -> None:
         """Begin the next stroke where the last return ended; called once a BOTTOM has been dealt with."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import sqrt
 from statistics import median
 from typing import Final
@@ -99,7 +100,7 @@ class RunningSet:
         if sum(partner(rep, self.reps["right"]) is not None for rep in self.reps["left"]) >= 0.5 * min(left, right):
             return "together"
         order = [side for side, _ in self.in_order()]
-        changes = sum(a != b for a, b in zip(order, order[1:], strict=False))
+        changes = sum(a != b for a, b in pairwise(order))
         possible = 2 * min(left, right) - (left == right)
         if changes == 1 and max(left, right) > 1:
             return "sequential"
@@ -136,9 +137,7 @@ def neighbours(order: list[tuple[Side, Counted]]) -> list[tuple[Counted, Counted
     Where sides follow each other more than once, the closer neighbours are taken first.
     """
     gaps = [
-        (b.span[0] - a.span[1], k)
-        for k, ((side_a, a), (side_b, b)) in enumerate(zip(order, order[1:], strict=False))
-        if side_a != side_b
+        (b.span[0] - a.span[1], k) for k, ((side_a, a), (side_b, b)) in enumerate(pairwise(order)) if side_a != side_b
     ]
     leads = order[0][0] if order else "left"
     gaps = [(gap, k) for gap, k in gaps if order[k][0] == leads] + sorted(

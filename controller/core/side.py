@@ -10,19 +10,29 @@ import numpy as np
 from controller.core.calibration import Channel, ZeroTracker
 from controller.core.efforts import Change, Efforts
 from controller.core.kinematics import STILL_BAND, Noise, Period, SpikeGate, Stillness, Velocity
-from controller.core.rep_metrics import Measures, date_concentric, date_eccentric, mechanics
+from controller.core.rep_metrics import (
+    Measures,
+    date_concentric,
+    date_eccentric,
+    date_eccentric_before,
+    mechanics,
+)
 from controller.core.rep_phases import Phase, RepPhases, Turn
+from controller.core.rep_rules import RepRules
 from controller.core.series import Rail, Reference, Series, Spans
 from controller.core.settings import ChannelCalibration, Exercise
 from controller.core.trace import Trace
+from controller.core.validity import (
+    ECCENTRIC_FORCE_FIELDS,
+    ECCENTRIC_MOTION_FIELDS,
+    MOTION_FIELDS,
+    blank,
+    hide,
+)
 from protocols.events import Phase as PhaseName
 
-PARTIAL: Final = 0.6  # of the reference ROM
-LOADED_SHARE: Final = 0.25  # of the set's usual force; a stroke under less carries no load
-GONE_SHARE: Final = 0.25  # of the stroke's mean force; under it the handle is no longer held
-FALL: Final = 0.7  # s; a stack that falls is home before
-NEAR_LEVEL: Final = 0.25  # of the reference ROM; so close to the set's bottom or top a partial rep keeps
 LEAD_IN: Final = 1.0  # s of samples looked at before a stroke
+LOWERING: Final = 15.0  # s; the longest eccentric that is looked for before a stroke out
 KEEP: Final = 90.0  # s of samples kept at most
 SNATCH: Final = 1.5  # s; a shorter effort may be a snatch at the handle
 SNATCH_GAP: Final = 0.7  # s from it to the pull it belongs to
@@ -32,11 +42,6 @@ FORCE_SPIKE: Final = 60.0  # N; with FORCE_RATE, a lone sample so far from both 
 FORCE_RATE: Final = 4000.0  # N/s
 POSITION_SPIKE: Final = 0.03  # m
 POSITION_RATE: Final = 6.0  # m/s; no hand moves a loaded handle faster
-
-FORCE_FIELDS: Final = ("mean_force", "peak_force", "impulse", "work_concentric", "mean_power", "peak_power", "rfd")
-ECCENTRIC_FORCE_FIELDS: Final = ("eccentric_mean_force", "eccentric_peak_force", "work_eccentric")
-MOTION_FIELDS: Final = ("rom", "mean_velocity", "peak_velocity", "sparc", "ldlj", "sticking_point_pct")
-ECCENTRIC_MOTION_FIELDS: Final = ("eccentric_mean_velocity", "eccentric_peak_velocity")
 
 
 @dataclass(slots=True)
@@ -75,7 +80,7 @@ class Side:
         self.f: float | None = None
         self.spikes = 0
         self._track_zero = True
-        self._out: list[Announcement] = []
+        self.announcements: list[Announcement] = []
         self._reset()
 
     def _reset(self) -> None:
@@ -86,6 +91,7 @@ class Side:
         self._noise, self._still, self._velocity = Noise(), Stillness(), Velocity()
         self._rail = Rail()
         self._phases = RepPhases(min_rom=self.exercise.min_rom_m, give_up=self.exercise.set_gap_s)
+        self._rules = RepRules(self.exercise)
         self._efforts = Efforts(min_force=self.exercise.min_force_n)
         self._lowest: float | None = None
         self._top: Measures | None = None
@@ -105,7 +111,7 @@ class Side:
 
     def restart(self) -> None:
         """The board restarted: its incremental position starts from anywhere."""
-        self._end_stroke(self._xs.t[-1] if self._xs.t else 0.0)
+        self._end_stroke(self._xs.t[-1] if self._xs.t else 0.0, moving=False)
         zero, force = self.zero, self.f
         self._reset()
         self.zero, self.f = zero, force
@@ -150,7 +156,7 @@ class Side:
 
     def drain(self) -> list[Announcement]:
         """What has been announced since the last call."""
-        out, self._out = self._out, []
+        out, self.announcements = self.announcements, []
         return out
 
     # -- samples
@@ -192,8 +198,19 @@ class Side:
             self._resting(t, x)
         elif phases.phase is not Phase.REST:
             self.zero.move()
+        if self._lowers_first and self.announced and phases.settled:
+            self._finish_lifted(t)
         start = phases.low_t if phases.phase is not Phase.REST else t - 3.0
-        self._xs.forget_before(max(start - 2.0 * LEAD_IN, t - KEEP))
+        self._xs.forget_before(max(start - self._lead_in, t - KEEP))
+
+    @property
+    def _lowers_first(self) -> bool:
+        return self.exercise.starts_with == "eccentric"
+
+    @property
+    def _lead_in(self) -> float:
+        """How much is kept from before a stroke out, in s; the stroke back where that comes first."""
+        return LOWERING if self._lowers_first else 2.0 * LEAD_IN
 
     @property
     def _quantum(self) -> float:
@@ -232,7 +249,7 @@ class Side:
             self._fs.forget_before(max(self._efforts.start_t if self._efforts.active else t - 3.0, t - KEEP) - LEAD_IN)
         else:
             start = self._phases.low_t if self._phases.phase is not Phase.REST else t - 3.0
-            self._fs.forget_before(max(start - 2.0 * LEAD_IN, t - KEEP))
+            self._fs.forget_before(max(start - self._lead_in, t - KEEP))
 
     # -- reps from position
 
@@ -259,12 +276,6 @@ class Side:
         mechanics(trace, measures, hz=self.hz, eccentric=finished)
         return measures, measures.mean_force
 
-    def _loaded(self, force: float | None) -> bool:
-        if self.force is None or force is None:
-            return True
-        usual = self.reference.force
-        return force >= max(self.exercise.min_force_n, LOADED_SHARE * usual if usual is not None else 0.0)
-
     def _turned(self, turn: Turn, t: float, x: float) -> None:
         if turn is Turn.TOP:
             self.motion_end = t
@@ -273,7 +284,8 @@ class Side:
         if turn is Turn.NEVER:
             self._take_back(t)
             return
-        self._bottomed(t)
+        if not self._lowers_first:
+            self._bottomed(t)
         self._phases.next_stroke(t, x)
 
     def _topped(self, t: float) -> None:
@@ -281,103 +293,83 @@ class Side:
             self.unreferenced = False
         measures, force = self._measure(finished=False)
         self._top = measures
-        if self._loaded(force):
+        if self._rules.loaded(force, self.reference):
             flags = self._hide(measures)
             self.announced = True
-            self._out.append(
-                Announcement("provisional", t, measures.t_top, measures, self._is_partial(measures), flags, force=force)
+            self.announcements.append(
+                Announcement(
+                    "provisional",
+                    t,
+                    measures.t_top,
+                    measures,
+                    self._rules.partial(measures, self.reference),
+                    flags,
+                    force=force,
+                )
             )
         elif self.announced:
             self._take_back(t)
 
+    def _held(self, measures: Measures) -> float | None:
+        """Mean force in N over the later part of the way back; None without a cell."""
+        if self.force is None or measures.t_end is None:
+            return None
+        lower = measures.t_lower if measures.t_lower is not None else measures.t_top
+        mean = self._fs.mean(lower + 0.3 * (measures.t_end - lower), measures.t_end)
+        return mean - self.zero.zero if mean is not None else None
+
+    def _finish_lifted(self, t: float) -> None:
+        """A stroke out is over; where the exercise lowers first it is the whole rep, if it was lowered before."""
+        phases = self._phases
+        assert phases.low_x is not None
+        trace = self._trace(phases.low_t - LOWERING)
+        measures, _ = date_concentric(
+            trace, low_t=phases.low_t, top_t=phases.top_t, home=phases.low_x, min_rom=self.exercise.min_rom_m
+        )
+        date_eccentric_before(trace, measures)
+        if measures.t_lower is None:
+            self._take_back(t)
+            return
+        mechanics(trace, measures, hz=self.hz)
+        self.motion_end = measures.t_top
+        self._final(t, measures, measures.mean_force, [], hold=None)
+
     def _take_back(self, t: float) -> None:
         if self.announced:
             self.announced = False
-            self._out.append(Announcement("retracted", t))
+            self.announcements.append(Announcement("retracted", t))
 
-    def _bottomed(self, t: float) -> None:
+    def _bottomed(self, t: float, *, cut_off: bool = False) -> None:
         measures, force = self._measure(finished=True)
         self.motion_end = measures.t_end if measures.t_end is not None else t
-        flags: list[str] = []
-        if not self._is_rep(measures, force, flags):
+        flags = ["cut_off"] if cut_off else []
+        if not self._rules.is_rep(measures, force, self.reference, held=self._held(measures)):
             self._take_back(t)
             return
-        partial = self._is_partial(measures)
+        if self._rules.let_go(measures, force, held=self._held(measures)):
+            flags.append("let_go")
         if "let_go" in flags:
-            self._blank(measures, (*ECCENTRIC_FORCE_FIELDS, *ECCENTRIC_MOTION_FIELDS), "let_go")
+            blank(measures, (*ECCENTRIC_FORCE_FIELDS, *ECCENTRIC_MOTION_FIELDS), "let_go")
+        hold = measures.t_lower - measures.t_top if measures.t_lower is not None else None
+        self._final(t, measures, force, flags, hold=hold)
+
+    def _final(
+        self, t: float, measures: Measures, force: float | None, flags: list[str], *, hold: float | None
+    ) -> None:
+        partial = self._rules.partial(measures, self.reference)
         flags += self._hide(measures)
         if not partial:
-            self._retract_lead_in(t, measures)
+            handling = self._rules.lead_in(measures, self.reference)
+            if handling:
+                self.reference.drop_first(handling)
+                self.announcements.append(Announcement("retracted", t, take_back=handling))
             self.reference.add(measures, force=force)
         self.announced = False
-        hold = measures.t_lower - measures.t_top if measures.t_lower is not None else None
         turn = measures.t_end if measures.t_end is not None else t
-        self._out.append(Announcement("final", t, turn, measures, partial, flags, hold, force))
-
-    def _is_partial(self, measures: Measures) -> bool:
-        usual = self.reference.rom
-        return usual is not None and measures.rom is not None and measures.rom < PARTIAL * usual
-
-    def _is_rep(self, measures: Measures, force: float | None, flags: list[str]) -> bool:
-        """Whether a finished stroke is a rep, by its load, its ROM and what the set's other reps look like."""
-        if measures.rom is None or measures.rom < self.exercise.min_rom_m or not self._loaded(force):
-            return False
-        lower = measures.t_lower if measures.t_lower is not None else measures.t_top
-        fell = measures.t_end is not None and measures.t_end - lower < FALL
-        if fell and force is not None and measures.t_end is not None:
-            gone = GONE_SHARE * force
-            half = self._fs.mean(lower + 0.3 * (measures.t_end - lower), measures.t_end)
-            if half is not None and half - self.zero.zero < gone:
-                if measures.top_force is not None and measures.top_force < gone:
-                    return False  # dropped before its top
-                flags.append("let_go")
-        usual, bottom = self.reference.rom, self.reference.bottom
-        if usual is None or bottom is None or measures.rom >= PARTIAL * usual or len(self.reference.roms) < 2:
-            return True
-        near = NEAR_LEVEL * usual
-        top = measures.start_x + measures.rom
-        return abs(measures.start_x - bottom) <= near or abs(top - bottom - usual) <= near
-
-    def _retract_lead_in(self, t: float, measures: Measures) -> None:
-        """Short strokes at a set's beginning were handling, once two full reps in a row agree that they were."""
-        roms = self.reference.roms
-        if measures.rom is None or not 2 <= len(roms) <= 4:
-            return
-        last = roms[-1]
-        if abs(measures.rom - last) > 0.25 * measures.rom:
-            return
-        early = [rom for rom in roms[:-1] if rom < 0.5 * min(last, measures.rom)]
-        if len(early) == len(roms) - 1:
-            self.reference.drop_first(len(early))
-            self._out.append(Announcement("retracted", t, take_back=len(early)))
+        self.announcements.append(Announcement("final", t, turn, measures, partial, flags, hold, force))
 
     def _hide(self, measures: Measures) -> list[str]:
-        """Blank what a gap or a saturated sample touches, or what no channel gives; returns the flags."""
-        flags = []
-        end = measures.t_end if measures.t_end is not None else measures.t_top
-        lower = measures.t_lower if measures.t_lower is not None else measures.t_top
-        if self.force is None:
-            self._blank(measures, (*FORCE_FIELDS, *ECCENTRIC_FORCE_FIELDS), "no_force")
-        if self.gaps.touch(measures.t_start, measures.t_top):
-            self._blank(measures, (*FORCE_FIELDS, *MOTION_FIELDS[1:]), "gap")
-            flags.append("gap")
-        if self.gaps.touch(lower, end):
-            self._blank(measures, (*ECCENTRIC_FORCE_FIELDS, *ECCENTRIC_MOTION_FIELDS), "gap")
-            flags += [] if flags else ["gap"]
-        for touched, fields in (
-            (self.saturated.touch(measures.t_start, measures.t_top), FORCE_FIELDS),
-            (self.saturated.touch(lower, end), ECCENTRIC_FORCE_FIELDS),
-        ):
-            if touched:
-                self._blank(measures, fields, "saturated")
-                flags += [] if "saturated" in flags else ["saturated"]
-        return flags
-
-    @staticmethod
-    def _blank(measures: Measures, names: tuple[str, ...], reason: str) -> None:
-        for name in names:
-            setattr(measures, name, None)
-            measures.reasons[name] = reason
+        return hide(measures, gaps=self.gaps, saturated=self.saturated, has_force=self.force is not None)
 
     # -- efforts from force alone
 
@@ -393,19 +385,23 @@ class Side:
         flags = self._hide(measures)
         if change is Change.BEGAN:
             self.announced = True
-            self._out.append(Announcement("provisional", t, measures.t_top, measures, flags=flags, force=force))
+            self.announcements.append(
+                Announcement("provisional", t, measures.t_top, measures, flags=flags, force=force)
+            )
             return
         hold = efforts.end_t - efforts.start_t
         if self._last_effort is not None:
             start, last_end = self._last_effort
             short = last_end - start
             if efforts.start_t - last_end < SNATCH_GAP and short < SNATCH and hold > SNATCH_SHARE * short:
-                self._out.append(Announcement("retracted", t, take_back=-1))  # a snatch before the pull
+                self.announcements.append(Announcement("retracted", t, take_back=-1))  # a snatch before the pull
         self._last_effort = (efforts.start_t, efforts.end_t)
         self.announced = False
         measures.t_end = efforts.end_t
         measures.time_under_tension = hold
-        self._out.append(Announcement("final", t, efforts.end_t, measures, flags=flags, hold=hold, force=force))
+        self.announcements.append(
+            Announcement("final", t, efforts.end_t, measures, flags=flags, hold=hold, force=force)
+        )
 
     def _measure_effort(self, end: float) -> Measures:
         efforts = self._efforts
@@ -413,8 +409,8 @@ class Side:
         inside = ts <= end
         ts, fs = ts[inside], fs[inside] - self.zero.zero
         measures = Measures(t_start=efforts.start_t, t_top=min(efforts.peak_t, end), t_lower=None)
-        self._blank(measures, (*MOTION_FIELDS, *ECCENTRIC_MOTION_FIELDS, *ECCENTRIC_FORCE_FIELDS), "no_position")
-        self._blank(measures, ("work_concentric", "mean_power", "peak_power"), "no_position")
+        blank(measures, (*MOTION_FIELDS, *ECCENTRIC_MOTION_FIELDS, *ECCENTRIC_FORCE_FIELDS), "no_position")
+        blank(measures, ("work_concentric", "mean_power", "peak_power"), "no_position")
         if len(ts) > 1:
             measures.impulse = float(np.trapezoid(fs, ts))
             measures.mean_force = measures.impulse / float(ts[-1] - ts[0])
@@ -429,11 +425,14 @@ class Side:
 
     # -- the end
 
-    def _end_stroke(self, t: float) -> None:
+    def _end_stroke(self, t: float, *, moving: bool) -> None:
         if self.position is not None:
-            turn = self._phases.end()
-            if turn is Turn.BOTTOM:
-                self._bottomed(t)
+            if self._lowers_first and self.announced:
+                self._finish_lifted(t)
+                return
+            turn = self._phases.end(moving=moving)
+            if turn is Turn.BOTTOM and not self._lowers_first:
+                self._bottomed(t, cut_off=True)
             else:
                 self._take_back(t)
         elif self._efforts.end() is not None:
@@ -446,7 +445,7 @@ class Side:
             if held is not None:
                 step(*held)
         last = max([*self._xs.t[-1:], *self._fs.t[-1:]], default=0.0)
-        self._end_stroke(last)
+        self._end_stroke(last, moving=True)
 
     def new_set(self) -> None:
         """A set has ended: what its reps had in common is no longer valid."""

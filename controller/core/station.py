@@ -87,25 +87,26 @@ class Station:
         Raises ValueError when t lies before a time already taken.
         """
         self._time(t)
-        for name, position, force, saturated in (
-            ("left", left_position, left_force, left_saturated),
-            ("right", right_position, right_force, right_saturated),
-        ):
-            if position is None and force is None:
-                continue
-            side = self._side(name)
-            self._heard(name, t)
-            if force is not None:
-                side.feed_force(t, force, saturated=saturated)
-                self._saturation(name, side, t)
-            if position is not None:
-                side.feed_position(t, position)
-            announcements = side.drain()
-            if announcements:
-                self._announcements(name, side, announcements)
-            if abs(side.velocity or 0.0) > MOVING or (side.f is not None and side.f - side.zero.zero > LOADED):
-                self._active_at = t
+        if left_position is not None or left_force is not None:
+            self._feed_side("left", t, left_position, left_force, saturated=left_saturated)
+        if right_position is not None or right_force is not None:
+            self._feed_side("right", t, right_position, right_force, saturated=right_saturated)
         self._maybe_close(t)
+
+    def _feed_side(
+        self, name: SideName, t: float, position: float | None, force: float | None, *, saturated: bool
+    ) -> None:
+        side = self._side(name)
+        self._heard(name, t)
+        if force is not None:
+            side.feed_force(t, force, saturated=saturated)
+            self._saturation(name, side, t)
+        if position is not None:
+            side.feed_position(t, position)
+        if side.announcements:
+            self._announcements(name, side, side.drain())
+        if abs(side.velocity or 0.0) > MOVING or (side.f is not None and side.f - side.zero.zero > LOADED):
+            self._active_at = t
 
     def advance(self, t: float) -> None:
         """Let stream time pass without a sample, so that silence can close a set."""
@@ -208,6 +209,9 @@ class Station:
     # -- reps
 
     def _announcements(self, name: SideName, side: Side, announcements: list[Announcement]) -> None:
+        exercise = self.settings.exercise
+        if exercise.cables_are == "one_limb_pair" and exercise.arm_side not in (None, name):
+            return  # the leg's cable belongs to the arm's effort
         for each in announcements:
             if each.status == "retracted":
                 self._retract(name, each.take_back)
@@ -217,8 +221,6 @@ class Station:
     def _announce(self, name: SideName, side: Side, said: Announcement) -> None:
         assert said.measures is not None
         assert self._now is not None
-        if self._running.empty and not self._provisional:
-            self._frozen = 0.0
         number = len(self._running.reps[name]) + 1
         before = self._running.reps[name][-1].measures.t_end if self._running.reps[name] else None
         replaced = self._provisional.pop(name, None)

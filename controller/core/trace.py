@@ -61,10 +61,10 @@ class Trace:
     ) -> None:
         """ts, tf: rising times in s; xs in m; fs in N, possibly empty; period: s between samples."""
         self.dt = max(period, LEAST_STEP)
-        count = max(int(round((ts[-1] - ts[0]) / self.dt)) + 1, 8)
+        count = max(round(float(ts[-1] - ts[0]) / self.dt) + 1, 8)
         self.t = ts[0] + self.dt * np.arange(count)
         raw = np.interp(self.t, ts, xs)
-        half = min(max(int(round(SMOOTHING / self.dt)), 2), (count - 2) // 2)
+        half = min(max(round(SMOOTHING / self.dt), 2), (count - 2) // 2)
         smooth, slope = _kernels(half)
         self.x = _convolve(raw, smooth)
         self.v = _convolve(raw, slope) / self.dt
@@ -74,7 +74,7 @@ class Trace:
 
     def index(self, t: float) -> int:
         """The grid point nearest to t, inside the trace."""
-        return min(max(int(round((t - self.t[0]) / self.dt)), 0), len(self.t) - 1)
+        return min(max(round((t - float(self.t[0])) / self.dt), 0), len(self.t) - 1)
 
     def slow(self, first: int, last: int) -> float:
         """The speed under which the cable counts as standing, given the stroke between two grid points, in m/s."""
@@ -121,11 +121,11 @@ class Trace:
             return 0.0
         return k - 1 + float((height - y[k - 1]) / (y[k] - y[k - 1]))
 
-    def first(self, start: int, stop: int, *, above: float | None = None, below: float | None = None) -> int:
+    def first(self, start: int, stop: int, *, above: float = np.inf, below: float = -np.inf) -> int:
         """The first grid point from start towards stop whose position is above or below a level, else stop."""
         step = 1 if stop >= start else -1
         x = self.x[start : stop + step if stop + step >= 0 else None : step]
-        hits = np.flatnonzero(x > above if above is not None else x < below)
+        hits = np.flatnonzero((x > above) | (x < below))
         return start + step * int(hits[0]) if len(hits) else stop
 
     def between(self, t0: float, t1: float) -> tuple[Floats, Floats, Floats, Floats | None]:

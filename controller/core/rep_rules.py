@@ -1,0 +1,70 @@
+"""When a finished stroke is a rep: by its load, its ROM, and what the set's other reps look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from controller.core.rep_metrics import Measures
+from controller.core.series import Reference
+from controller.core.settings import Exercise
+
+PARTIAL: Final = 0.6  # of the reference ROM
+LOADED_SHARE: Final = 0.25  # of the set's usual force; a stroke under less carries no load
+GONE_SHARE: Final = 0.25  # of the stroke's mean force; under it the handle is no longer held
+FALL: Final = 0.7  # s; a stack that falls is home before
+NEAR_LEVEL: Final = 0.25  # of the reference ROM; so close to the set's bottom or top a partial rep keeps
+HANDLING: Final = 0.5  # of the ROM of the reps that follow; shorter strokes before them were handling
+ALIKE: Final = 0.25  # of the ROM; two reps that differ by less agree on it
+
+
+@dataclass(frozen=True, slots=True)
+class RepRules:
+    """The rules of one exercise. Forces in N, None where there is no cell."""
+
+    exercise: Exercise
+
+    def loaded(self, force: float | None, reference: Reference) -> bool:
+        """Whether a stroke with this mean force carries load."""
+        if force is None:
+            return True
+        usual = reference.force
+        return force >= max(self.exercise.min_force_n, LOADED_SHARE * usual if usual is not None else 0.0)
+
+    def partial(self, measures: Measures, reference: Reference) -> bool:
+        """Whether the ROM stays under the share of the set's usual one that makes a full rep."""
+        usual = reference.rom
+        return usual is not None and measures.rom is not None and measures.rom < PARTIAL * usual
+
+    def is_rep(self, measures: Measures, force: float | None, reference: Reference, *, held: float | None) -> bool:
+        """Whether a finished stroke counts; held: mean force over the later part of the way back."""
+        if measures.rom is None or measures.rom < self.exercise.min_rom_m or not self.loaded(force, reference):
+            return False
+        top_force = measures.top_force
+        gone = top_force is not None and force is not None and top_force < GONE_SHARE * force
+        if gone and self._fell(measures, force, held):
+            return False  # dropped before its top
+        usual, bottom = reference.rom, reference.bottom
+        if usual is None or bottom is None or measures.rom >= PARTIAL * usual or len(reference.roms) < 2:
+            return True
+        near, top = NEAR_LEVEL * usual, measures.start_x + measures.rom
+        return abs(measures.start_x - bottom) <= near or abs(top - bottom - usual) <= near
+
+    def let_go(self, measures: Measures, force: float | None, *, held: float | None) -> bool:
+        """Whether the handle was let go on the way back."""
+        return self._fell(measures, force, held)
+
+    @staticmethod
+    def _fell(measures: Measures, force: float | None, held: float | None) -> bool:
+        if force is None or held is None or measures.t_end is None:
+            return False
+        lower = measures.t_lower if measures.t_lower is not None else measures.t_top
+        return measures.t_end - lower < FALL and held < GONE_SHARE * force
+
+    def lead_in(self, measures: Measures, reference: Reference) -> int:
+        """How many of the set's first strokes were handling, now that this full rep agrees with the last one."""
+        roms = reference.roms
+        if measures.rom is None or not 2 <= len(roms) <= 4 or abs(measures.rom - roms[-1]) > ALIKE * measures.rom:
+            return 0
+        early = [rom for rom in roms[:-1] if rom < HANDLING * min(roms[-1], measures.rom)]
+        return len(early) if len(early) == len(roms) - 1 else 0

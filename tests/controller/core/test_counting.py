@@ -1,0 +1,200 @@
+"""What is a rep and what is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.core.settings import Exercise
+from protocols.events import Rep
+from tests.controller.core.signals import Floats, Signal, Stroke, minimum_jerk, play, sets, side, standing
+
+RATES = [20.0, 50.0, 80.0, 200.0, 1000.0]
+
+
+def level(signal: Signal, *, start: float, seconds: float, to: float, back: float | None = None) -> None:
+    """Let the cable go by `to` m from `start` on within `seconds`, and, if asked, home again within `back` s."""
+    x = to * minimum_jerk((signal.t - start) / seconds)
+    if back is not None:
+        x = x - to * minimum_jerk((signal.t - start - seconds) / back)
+    signal.x += x
+
+
+def pulled(signal: Signal, start: float, end: float, newton: float) -> None:
+    """Put a constant tension on the cable for a while."""
+    signal.f += np.where((signal.t >= start) & (signal.t <= end), newton, 0.0)
+
+
+@pytest.mark.parametrize("hz", RATES)
+@pytest.mark.parametrize("channels", ["both", "position"])
+def test_every_rep_is_counted_and_no_other(hz: float, channels: str) -> None:
+    signal = side([Stroke() for _ in range(10)], hz=hz, position_noise=0.0003, force_noise=2.0)
+    assert len(standing(play(left=signal, force=channels == "both"))) == 10
+
+
+@pytest.mark.parametrize("hz", RATES)
+def test_force_alone_gives_efforts_with_their_hold_time(hz: float) -> None:
+    signal = side([Stroke(out=0.5, hold=2.0, back=0.5, rest=1.5) for _ in range(6)], hz=hz, force_noise=2.0, mass=0.0)
+    reps = standing(play(left=signal, position=False))
+    assert len(reps) == 6
+    for rep in reps:
+        assert rep.rom_m is None
+        assert rep.hold_s == pytest.approx(3.0, abs=0.15)
+        assert "rom_m=no_position" in rep.reasons
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    count=st.integers(1, 6),
+    rom=st.floats(0.25, 1.0),
+    out=st.floats(0.5, 3.0),
+    back=st.floats(0.6, 4.0),
+    hold=st.sampled_from([0.0, 0.3, 2.0]),
+    rest=st.sampled_from([0.0, 0.4, 3.0]),
+)
+def test_any_tempo_is_counted_exactly(
+    seed: int, count: int, rom: float, out: float, back: float, hold: float, rest: float
+) -> None:
+    strokes = [Stroke(rom=rom, out=out, back=back, hold=hold, rest=rest) for _ in range(count)]
+    signal = side(strokes, hz=80.0, position_noise=0.0003, force_noise=2.0, seed=seed)
+    assert len(standing(play(right=signal))) == count
+
+
+def test_the_last_rep_is_final_without_a_next_one() -> None:
+    signal = side([Stroke(), Stroke(rest=0.0)], tail=1.0)
+    events = play(left=signal)
+    last = [event for event in events if isinstance(event, Rep) and event.status == "final"][-1]
+    assert last.rep == 2
+    assert last.ts / 1000.0 < signal.truth[-1].t_end + 0.4
+
+
+def test_a_pause_in_mid_stroke_makes_no_second_rep() -> None:
+    signal = side([], tail=20.0)
+    level(signal, start=2.0, seconds=0.8, to=0.3)
+    level(signal, start=3.8, seconds=0.8, to=0.3)
+    level(signal, start=5.0, seconds=1.5, to=-0.6)
+    pulled(signal, 2.0, 6.5, 200.0)
+    reps = standing(play(left=signal))
+    assert len(reps) == 1
+    assert reps[0].rom_m == pytest.approx(0.6, rel=0.01)
+
+
+def test_taking_the_handle_up_is_not_part_of_the_first_rep() -> None:
+    signal = side([Stroke(rom=0.5) for _ in range(5)], start=6.0)
+    level(signal, start=2.0, seconds=1.0, to=0.3)
+    pulled(signal, 2.0, 6.0, 100.0)
+    reps = standing(play(left=signal))
+    assert len(reps) == 5
+    assert [rep.rom_m for rep in reps] == [pytest.approx(0.5, rel=0.02)] * 5
+
+
+def test_a_walk_out_that_never_comes_back_is_retracted() -> None:
+    signal = side([], tail=20.0)
+    level(signal, start=2.0, seconds=1.0, to=0.5)
+    pulled(signal, 2.0, 20.0, 200.0)
+    events = play(left=signal)
+    assert standing(events) == []
+    states = [event.status for event in events if isinstance(event, Rep)]
+    assert states == ["provisional", "retracted"]
+
+
+def test_an_unloaded_stroke_is_no_rep_where_there_is_a_load_cell() -> None:
+    signal = side([], tail=20.0)
+    level(signal, start=2.0, seconds=1.0, to=0.5, back=1.0)
+    pulled(signal, 2.0, 4.0, 6.0)
+    assert not [event for event in play(left=signal) if isinstance(event, Rep)]
+
+
+def test_a_stroke_under_far_less_load_than_the_sets_is_no_rep() -> None:
+    signal = side([Stroke() for _ in range(4)], load=400.0)
+    level(signal, start=18.0, seconds=1.0, to=0.5, back=1.0)
+    pulled(signal, 18.0, 20.0, 40.0)
+    assert len(standing(play(left=signal))) == 4
+
+
+def fall(signal: Signal, *, start: float, height: float) -> Floats:
+    """A handle that is gone at `start`: the stack falls home with two thirds of g, and bounces once."""
+    since = signal.t - start
+    down = np.maximum(height - 0.5 * 6.5 * since**2, 0.0)
+    landed = np.sqrt(2.0 * height / 6.5)
+    bounce = np.maximum(1.2 * (since - landed) - 0.5 * 6.5 * (since - landed) ** 2, 0.0)
+    return np.where(since < 0.0, 0.0, np.where(since < landed, down, bounce))
+
+
+def test_a_handle_dropped_before_its_top_is_no_rep() -> None:
+    signal = side([Stroke() for _ in range(3)], tail=10.0)
+    begin = signal.truth[-1].t_end + 1.5
+    going = (signal.t >= begin) & (signal.t < begin + 0.5)
+    signal.x += np.where(going, 0.6 * minimum_jerk((signal.t - begin) / 1.0), 0.0)
+    signal.x += fall(signal, start=begin + 0.5, height=0.3)
+    pulled(signal, begin, begin + 0.5, 300.0)
+    assert len(standing(play(left=signal))) == 3
+
+
+def test_a_handle_let_go_on_the_way_back_counts_without_eccentric_values_and_without_its_bounce() -> None:
+    signal = side([Stroke() for _ in range(3)], tail=10.0)
+    begin = signal.truth[-1].t_end + 1.5
+    signal.x += np.where((signal.t >= begin) & (signal.t < begin + 1.2), 0.6 * minimum_jerk(signal.t - begin), 0.0)
+    signal.x += fall(signal, start=begin + 1.2, height=0.6)
+    pulled(signal, begin, begin + 1.2, 300.0)
+    reps = standing(play(left=signal))
+    assert len(reps) == 4
+    assert "let_go" in reps[-1].flags
+    assert reps[-1].eccentric_mean_velocity_m_per_s is None
+
+
+def test_a_partial_rep_is_counted_and_marked() -> None:
+    signal = side([Stroke(), Stroke(), Stroke(), Stroke(rom=0.3), Stroke()])
+    events = play(left=signal)
+    assert [rep.partial for rep in standing(events)] == [False, False, False, True, False]
+    assert sets(events)[0].left_partial_reps == 1
+    assert sets(events)[0].left_reps == 5
+
+
+def test_short_strokes_before_the_first_rep_are_retracted_as_handling() -> None:
+    signal = side([Stroke(rom=0.15, out=0.6, back=0.6), *[Stroke() for _ in range(4)]])
+    events = play(left=signal, force=False)
+    reps = standing(events)
+    assert [rep.rep for rep in reps] == [1, 2, 3, 4]
+    assert all(rep.rom_m is not None and rep.rom_m > 0.5 for rep in reps)
+
+
+def test_a_squat_counts_its_way_up_and_reports_the_way_down_before_it() -> None:
+    signal = side([Stroke(out=1.0, back=2.0, hold=1.0, rest=0.0) for _ in range(5)], start=2.0)
+    signal.x = 0.6 - signal.x[::-1]
+    signal.f = signal.f[::-1].copy()
+    reps = standing(play(left=signal, force=False, exercise=Exercise(starts_with="eccentric")))
+    assert len(reps) == 5
+    for rep in reps:
+        assert rep.t_end == rep.t_top
+        assert rep.eccentric_s is not None
+        assert rep.concentric_s is not None
+        assert rep.concentric_s == pytest.approx(1.0, abs=0.15)
+
+
+def test_noise_at_rest_and_a_standing_load_give_nothing() -> None:
+    signal = side([], tail=30.0, position_noise=0.002, force_noise=5.0)
+    signal.f += 400.0
+    assert not [event for event in play(left=signal) if isinstance(event, Rep)]
+    assert not [event for event in play(left=signal, position=False) if isinstance(event, Rep)]
+
+
+def test_a_single_spike_on_either_channel_changes_no_count() -> None:
+    signal = side([Stroke() for _ in range(4)])
+    signal.x[450] += 2.0
+    signal.f[520] -= 900.0
+    signal.x[60] -= 1.0
+    assert len(standing(play(left=signal))) == 4
+
+
+def test_a_one_limb_pair_counts_the_arms_efforts_only() -> None:
+    signal = side([Stroke(rom=0.3, hold=2.0) for _ in range(4)])
+    leg = side([Stroke(rom=0.25, hold=2.0) for _ in range(4)])
+    exercise = Exercise(cables_are="one_limb_pair", arm_side="right")
+    events = play(left=leg, right=signal, exercise=exercise)
+    assert {rep.side for rep in standing(events)} == {"right"}
+    assert len(standing(events)) == 4
+    assert sets(events)[0].asymmetry_pct is None
