@@ -94,7 +94,8 @@ class Rail:
             return None
         change = value - self._last
         if change != 0.0:
-            self._kinked = abs(change) > RAIL_KINK * self._ease
+            self._kinked = max(abs(change), self._before) > RAIL_KINK * self._ease
+            self._before = abs(change)
             self._ease += 0.4 * (abs(change) - self._ease)
             self._run, self._since = 1, t
         else:
