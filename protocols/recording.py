@@ -7,11 +7,18 @@ file that was cut by a kill is whole up to its last complete record.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from pathlib import Path
+from struct import Struct as Layout
+from typing import Final, Literal
+from zlib import crc32
 
+import msgspec
 from msgspec import Struct
 
-MAGIC = b"CABLREC1"
+MAGIC: Final = b"CABLREC1"
+LONGEST: Final = 4 * 1024 * 1024  # bytes of one record; more is damage
+_HEAD: Final = Layout("<II")
 
 
 class RecordingError(Exception):
@@ -76,6 +83,96 @@ class Dropped(Struct, frozen=True, kw_only=True, tag="dropped"):
     bytes: int
 
 
-Input = ChunkIn | LinkUp | LinkDown | CommandIn | Tick | Dropped
+class ProblemIn(Struct, frozen=True, kw_only=True, tag="problem"):
+    """The link's own trouble, as a fault to be raised or cleared."""
+
+    board: str
+    received_at: float
+    name: str
+    raised: bool
+    severity: Literal["info", "warning", "error"]
+    detail: str
+
+
+Input = ChunkIn | LinkUp | LinkDown | CommandIn | Tick | Dropped | ProblemIn
 Record = Header | Input
-Reason = Literal["truncated", "damaged"]
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    """A record's bytes, to be appended."""
+    body = _encoder.encode(record)
+    return _HEAD.pack(len(body), crc32(body)) + body
+
+
+class RecordDecoder:
+    """Bytes in, records out, however the bytes are cut. Stops for good at damage and says where."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._at = 0  # offset of the buffer's first byte in the file
+        self._begun = False
+        self.damage: str | None = None
+
+    @property
+    def left_over(self) -> int:
+        """Bytes of a record that is not whole."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> list[Record]:
+        """Take bytes, return the records that they completed. Raises RecordingError when it is no recording."""
+        if self.damage is not None:
+            return []
+        self._buffer += data
+        if not self._begun:
+            if not MAGIC.startswith(bytes(self._buffer[: len(MAGIC)])):
+                raise RecordingError("this is no recording of cable-station")
+            if len(self._buffer) < len(MAGIC):
+                return []
+            self._take(len(MAGIC))
+            self._begun = True
+        records = []
+        while len(self._buffer) >= _HEAD.size:
+            length, check = _HEAD.unpack_from(self._buffer)
+            if length > LONGEST:
+                self.damage = f"a record of {length} bytes at byte {self._at} cannot be"
+                break
+            if len(self._buffer) < _HEAD.size + length:
+                break
+            record = self._record(bytes(self._buffer[_HEAD.size : _HEAD.size + length]), check)
+            if record is None:
+                break
+            self._take(_HEAD.size + length)
+            records.append(record)
+        return records
+
+    def _record(self, body: bytes, check: int) -> Record | None:
+        if crc32(body) != check:
+            self.damage = f"the record at byte {self._at} is damaged"
+            return None
+        try:
+            return _decoder.decode(body)
+        except msgspec.MsgspecError as error:
+            self.damage = f"the record at byte {self._at} is of another version: {error}"
+            return None
+
+    def _take(self, count: int) -> None:
+        del self._buffer[:count]
+        self._at += count
+
+
+def read_recording(path: Path) -> Iterator[Record | str]:
+    """The records of a file, and last, where it does not end whole, a line that says so.
+
+    Raises RecordingError when it is no recording, OSError when it cannot be read.
+    """
+    decoder = RecordDecoder()
+    with path.open("rb") as file:
+        while data := file.read(1 << 16):
+            yield from decoder.feed(data)
+    if decoder.damage is not None:
+        yield f"{path}: {decoder.damage}; what stands before it is played"
+    elif decoder.left_over:
+        yield f"{path}: cut short; the last {decoder.left_over} bytes are no whole record"

@@ -1,0 +1,53 @@
+"""The MQTT topics: cable/v1/{site}/{station}/…, and the gateway's own status."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+ROOT: Final = "cable/v1"
+ID: Final = re.compile(r"[a-z0-9-]+")
+
+
+def valid_id(text: str) -> bool:
+    """Whether a text may name a site, gateway or station; `_gateway` may not, so it never meets a station."""
+    return ID.fullmatch(text) is not None
+
+
+def gateway_status(*, site: str, gateway: str) -> str:
+    """Where the gateway's own status stands, its last will."""
+    return f"{ROOT}/{site}/_gateway/{gateway}/status"
+
+
+@dataclass(frozen=True, slots=True)
+class StationTopics:
+    """The topics of one station."""
+
+    site: str
+    station: str
+
+    def of(self, name: str) -> str:
+        """status, info, state, telemetry or health."""
+        return f"{ROOT}/{self.site}/{self.station}/{name}"
+
+    def event(self, kind: str) -> str:
+        """An event of a kind."""
+        return self.of(f"event/{kind}")
+
+    def result(self, command: str) -> str:
+        """The answer to a command."""
+        return self.of(f"cmd/{command}/result")
+
+
+def commands(*, site: str, station: str) -> str:
+    """The filter that matches a station's commands, not their results."""
+    return StationTopics(site, station).of("cmd/+")
+
+
+def parse_command(topic: str) -> tuple[str, str, str] | None:
+    """Site, station and command name of a command's topic, None for any other."""
+    parts = topic.split("/")
+    if len(parts) != 6 or f"{parts[0]}/{parts[1]}" != ROOT or parts[4] != "cmd":
+        return None
+    return parts[2], parts[3], parts[5]
