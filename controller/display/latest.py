@@ -22,6 +22,7 @@ GLANCE: Final = frozenset({"state", "telemetry", "info", "health", "status"})  #
 
 REPS_KEPT: Final = 32  # a side; the bars of one set
 FAULTS_KEPT: Final = 32  # names and sides; the oldest goes first
+SLOTS: Final = len(KINDS) + 2 * REPS_KEPT + FAULTS_KEPT  # of a station, at most
 
 
 class StationView(Struct, frozen=True, kw_only=True):
@@ -120,6 +121,8 @@ class Client:
             self._unseen.pop((station, name), None)
             self._unseen[station, name] = None
             self.news.set()
+            if len(self._unseen) > SLOTS * len(self.stations):
+                self._unseen = {key: None for key in self._unseen if key[1] in self.stations[key[0]].items}
 
     def close(self) -> None:
         """Make the page's stream end."""

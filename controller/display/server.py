@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import socket
 import time
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +29,7 @@ STEP = 1 / 30  # s between two writes to a page of one station
 GLANCE_STEP = 1 / 5  # s between two writes to the list of stations
 STALLED = 20.0  # s that one write may take; then the page is let go, and connects again when it can
 MOST_CLIENTS = 64  # pages open at once
-SEND_BUFFER = 32 * 1024  # bytes that wait in this process for a slow page
+SEND_BUFFER = 32 * 1024  # bytes that may wait for a slow page in this process, and as many in the kernel
 MEDIA = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
@@ -74,6 +75,11 @@ class Display:
         name = self._latest[station_id].put(Item(kind, payload, time.monotonic()))
         for client in self._clients:
             client.notice(station_id, kind, name)
+
+    @property
+    def pages(self) -> frozenset[Client]:
+        """The pages that are open now."""
+        return frozenset(self._clients)
 
     async def run(self) -> None:
         """Serve until cancelled. Raises DisplayError when the port cannot be had."""
@@ -158,8 +164,7 @@ class Display:
         self._clients.add(client)
         try:
             await response.prepare(request)
-            if request.transport is not None:
-                request.transport.set_write_buffer_limits(high=SEND_BUFFER)
+            _keep_short(request.transport)
             await response.write(b"retry: 1000\n\n" + server_sent(self._hello))
             await self._feed(client, response, step)
         except ConnectionError:
@@ -188,6 +193,16 @@ class Display:
                     await client.news.wait()
             except TimeoutError:
                 continue  # nothing new: the heartbeat is due
+
+
+def _keep_short(transport: asyncio.Transport | None) -> None:
+    """Let little wait on the way to a page: what waits there is old when it arrives."""
+    if transport is None:
+        return  # the page went
+    transport.set_write_buffer_limits(high=SEND_BUFFER)
+    wire = transport.get_extra_info("socket")
+    if wire is not None:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
 
 def _unknown_station() -> web.Response:

@@ -220,14 +220,15 @@ async def lift(display: Display, station: str, *, start: float = 0.0, hz: float 
     while True:
         t = time.monotonic() - began
         display.offer(station, "telemetry", telemetry(t))
-        for side in told:
-            done = int((t + PERIOD - TOP) / PERIOD)  # reps that have reached their top
-            while told[side] < done:
-                told[side] += 1
-                final = told[side] < done or (t % PERIOD) > BACK
-                display.offer(station, "rep", rep(side, told[side], status="final" if final else "provisional"))
-            if told[side] and t % PERIOD > BACK:
-                display.offer(station, "rep", rep(side, told[side]))
+        done = int((t + PERIOD - TOP) / PERIOD)  # reps that have reached their top
+        home = t % PERIOD > BACK
+        for side, before in list(told.items()):
+            for number in range(before + 1, done + 1):
+                status: RepStatus = "final" if number < done or home else "provisional"
+                display.offer(station, "rep", rep(side, number, status=status))
+            told[side] = done
+            if done and home:
+                display.offer(station, "rep", rep(side, done))
         if t - said_at >= 1.0:
             said_at = t
             phase = moment("left", t)[3]

@@ -19,7 +19,7 @@ export class Known {
   }
 
   take({ kind, payload, age_ms }, now) {
-    this.at[kind] = now - age_ms;
+    this.at[kind === "rep" ? `rep ${payload.side}` : kind] = now - age_ms;
     if (kind === "rep") this.#takeRep(payload);
     else if (kind === "fault") this.#takeFault(payload);
     else this[kind] = payload;
@@ -56,7 +56,7 @@ export class Known {
     if (this.repsSet === null || (this.state !== null && this.repsSet < this.state.set)) return told;
     const last = this.lastRep(side)?.rep ?? 0;
     if (told === null && last === 0) return null; // no such side
-    return this.at.rep > (this.at.state ?? -Infinity) ? last : Math.max(told, last);
+    return this.at[`rep ${side}`] > (this.at.state ?? -Infinity) ? last : Math.max(told, last);
   }
 
   // Whether the reps that are shown belong to a set that is over.

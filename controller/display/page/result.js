@@ -35,7 +35,8 @@ export class Result {
     const bounded = known && isNumber(result.asymmetry_low_pct) && isNumber(result.asymmetry_high_pct);
     byId("interval").hidden = !bounded;
     if (known) {
-      byId("point").style.left = `${place(result.asymmetry_pct)}%`;
+      const at = Math.min(98, Math.max(2, place(result.asymmetry_pct))); // within the track, whole
+      byId("point").style.left = `${at}%`;
       byId("point").classList.toggle("beyond", Math.abs(result.asymmetry_pct) > END);
       for (const part of ["point", "interval"]) {
         byId(part).classList.toggle("left", result.asymmetry_pct < 0);
