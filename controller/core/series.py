@@ -14,6 +14,7 @@ from controller.core.trace import Floats
 
 RAIL_RUN: Final = 5  # equal samples
 RAIL_TIME: Final = 0.04  # s
+RAIL_SHARE: Final = 4  # times the longest run that this cell shows under load
 RAIL_KINK: Final = 0.3  # of the steps before: a rail is run into, a plateau is eased into
 
 
@@ -74,9 +75,13 @@ class Spans:
 
 
 class Rail:
-    """Notices a force that stands at the end of its converter's range: exactly equal samples, run into at speed."""
+    """Notices a force that stands at the end of its converter's range.
 
-    __slots__ = ("_before", "_ease", "_kinked", "_last", "_run", "_since", "high", "low")
+    There the samples are exactly equal at the extreme of all that was seen, for several times longer than this cell
+    repeats itself under load anyway, and they were run into: a plateau that is eased into is a hold.
+    """
+
+    __slots__ = ("_before", "_ease", "_high", "_kinked", "_last", "_low", "_run", "_since", "_usual")
 
     def __init__(self) -> None:
         self._last: float | None = None
@@ -85,27 +90,28 @@ class Rail:
         self._kinked = False
         self._run = 0
         self._since = 0.0
-        self.high = self.low = 0.0
+        self._usual = 1  # samples; the longest run under load that was not at the extreme
+        self._high = self._low = 0.0
 
     def step(self, t: float, value: float) -> float | None:
         """Take a sample in N; returns since when (s) the rail has been touched, None when it is not."""
         if self._last is None:
-            self._last, self.high, self.low, self._since = value, value, value, t
+            self._last, self._high, self._low, self._since = value, value, value, t
             return None
-        change = value - self._last
-        if change != 0.0:
-            self._kinked = max(abs(change), self._before) > RAIL_KINK * self._ease
-            self._before = abs(change)
-            self._ease += 0.4 * (abs(change) - self._ease)
-            self._run, self._since = 1, t
-        else:
+        change = abs(value - self._last)
+        if change == 0.0:
             self._run += 1
-        self._last = value
-        self.high, self.low = max(self.high, value), min(self.low, value)
-        extreme = value in (self.high, self.low) and abs(value) > 0.5 * max(self.high, -self.low)
-        if self._run >= RAIL_RUN and t - self._since >= RAIL_TIME and extreme and self._kinked:
-            return self._since
-        return None
+        else:
+            reach = max(self._high, -self._low)
+            if 0.5 * reach < abs(self._last) and self._low < self._last < self._high:
+                self._usual = max(self._usual, self._run)
+            self._kinked = max(change, self._before) > RAIL_KINK * self._ease
+            self._ease += 0.4 * (change - self._ease)
+            self._run, self._since, self._before, self._last = 1, t, change, value
+            self._high, self._low = max(self._high, value), min(self._low, value)
+        extreme = value in (self._high, self._low) and abs(value) > 0.5 * max(self._high, -self._low)
+        long = self._run >= max(RAIL_RUN, RAIL_SHARE * self._usual) and t - self._since >= RAIL_TIME
+        return self._since if long and extreme and self._kinked else None
 
 
 @dataclass(slots=True)

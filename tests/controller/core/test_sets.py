@@ -156,7 +156,7 @@ def test_a_gap_in_a_rep_is_flagged_and_nothing_is_derived_across_it() -> None:
 
 
 def test_a_saturated_cell_gives_no_force_and_no_index() -> None:
-    left, right = side([SLOW] * 4, tail=12.0), side([SLOW] * 4, tail=12.0)
+    left, right = (side([SLOW] * 4, tail=12.0, force_noise=1.0) for _ in range(2))
     left.f = left.f.clip(max=385.0)
     events = play(left=left, right=right)
     for rep in standing(events):
