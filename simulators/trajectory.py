@@ -1,0 +1,174 @@
+"""The exact path of one handle: minimum-jerk strokes, stands and free falls, one after the other.
+
+Every segment is a closed form, so position, velocity and acceleration are known at any instant, at any rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+LEVEL: Final = 0.0005  # m; a phase starts and ends this far from a level that is kept
+SHORTEST: Final = 1e-9  # s; a shorter wait is none, so that a turn stays a turn
+BOUNCES: Final = 3  # of a stack that was dropped; the next ones are too small to see
+
+
+def minimum_jerk(tau: Floats) -> Floats:
+    """The share of a stroke done at the share tau of its time (Flash and Hogan 1985)."""
+    return np.asarray(tau**3 * (10.0 - 15.0 * tau + 6.0 * tau**2))
+
+
+def leaving(amplitude: float, duration: float) -> float:
+    """How long a minimum-jerk stroke takes over its first half millimetre, in s."""
+    share = LEVEL / abs(amplitude) if amplitude else 1.0
+    if share >= 0.5:
+        return 0.5 * duration
+    low, high = 0.0, 0.5
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        if middle**3 * (10.0 - 15.0 * middle + 6.0 * middle**2) < share:
+            low = middle
+        else:
+            high = middle
+    return low * duration
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One piece of a path. Position in m, load as a share of the machine's, pull in N beside the machine's load.
+
+    A fall starts with `speed` and has the constant `acceleration`; every other segment is a minimum-jerk stroke
+    from x0 to x1, and a stand where the two are the same. Load and pull go from their first to their last value
+    along a minimum-jerk curve too.
+    """
+
+    start: float
+    duration: float
+    x0: float
+    x1: float
+    load0: float
+    load1: float
+    pull0: float = 0.0
+    pull1: float = 0.0
+    speed: float = 0.0
+    acceleration: float = 0.0
+
+    @property
+    def end(self) -> float:
+        """When it is over, s."""
+        return self.start + self.duration
+
+    @property
+    def still(self) -> bool:
+        """Whether the handle keeps its place."""
+        return self.x0 == self.x1 and self.acceleration == 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """A path at a number of instants: m, m/s, m/s^2, share of the machine's load, N."""
+
+    x: Floats
+    v: Floats
+    a: Floats
+    load: Floats
+    pull: Floats
+
+
+class Path:
+    """One handle's path. It begins unloaded, at home; the methods add to its end."""
+
+    def __init__(self) -> None:
+        self.segments: list[Segment] = []
+        self.t = 0.0
+        self.x = 0.0
+        self.load = 0.0
+        self.pull = 0.0
+        self._table: Floats | None = None
+
+    def stand(self, duration: float, *, load: float | None = None, pull: float | None = None) -> None:
+        """Keep the place for `duration` s, while load and pull go to the given values."""
+        if duration > SHORTEST:
+            self._add(duration, self.x, load, pull)
+
+    def stand_until(self, t: float) -> None:
+        """Keep the place until `t`; nothing where `t` has passed."""
+        self.stand(t - self.t)
+
+    def move(self, x: float, duration: float, *, load: float | None = None) -> None:
+        """Go to `x` in one minimum-jerk stroke."""
+        self._add(duration, x, load, None)
+
+    def let_load(self, load: float) -> None:
+        """Change the load at this very instant, as a hand does that opens."""
+        self.load = load
+
+    def fall(self, acceleration: float, *, floor: float = 0.0, restitution: float = 0.25) -> None:
+        """Fall to `floor` with `acceleration` (m/s^2, positive) from rest, and bounce there."""
+        self.let_load(0.0)
+        height = self.x - floor
+        duration = (2.0 * height / acceleration) ** 0.5
+        self._ballistic(duration, floor, 0.0, -acceleration)
+        speed = acceleration * duration
+        for _ in range(BOUNCES):
+            speed *= restitution
+            self._ballistic(2.0 * speed / acceleration, floor, speed, -acceleration)
+
+    def at(self, times: Floats) -> Motion:
+        """The path at `times` (s, any order); before its first and after its last segment it stands."""
+        if self._table is None:
+            self._table = np.array(
+                [
+                    (s.start, s.duration, s.x0, s.x1, s.load0, s.load1, s.pull0, s.pull1, s.speed, s.acceleration)
+                    for s in self.segments
+                ]
+            )
+        which = np.clip(np.searchsorted(self._table[:, 0], times, side="right") - 1, 0, None)
+        start, duration, x0, x1, load0, load1, pull0, pull1, speed, acceleration = self._table[which].T
+        elapsed = np.clip(times - start, 0.0, duration)
+        tau = elapsed / duration
+        inside = (tau > 0.0) & (tau < 1.0)
+        falls = acceleration != 0.0
+        share = minimum_jerk(tau)
+        stroke = x1 - x0
+        x = np.where(falls, x0 + speed * elapsed + 0.5 * acceleration * elapsed**2, x0 + stroke * share)
+        v = np.where(falls, speed + acceleration * elapsed, stroke / duration * 30.0 * tau**2 * (1.0 - tau) ** 2)
+        a = np.where(falls, acceleration, stroke / duration**2 * (60.0 * tau - 180.0 * tau**2 + 120.0 * tau**3))
+        return Motion(
+            x=x,
+            v=np.where(inside, v, 0.0),
+            a=np.where(inside, a, 0.0),
+            load=load0 + (load1 - load0) * share,
+            pull=pull0 + (pull1 - pull0) * share,
+        )
+
+    def begins(self, first: int) -> float:
+        """When the stroke that begins with this segment starts, by the half millimetre or by the turn before it."""
+        segment = self.segments[first]
+        if first == 0 or self.segments[first - 1].still:
+            return segment.start + leaving(segment.x1 - segment.x0, segment.duration)
+        return segment.start
+
+    def ends(self, last: int) -> float:
+        """When the stroke that ends with this segment is over, by the half millimetre or by the turn after it."""
+        segment = self.segments[last]
+        if last + 1 == len(self.segments) or self.segments[last + 1].still:
+            return segment.end - leaving(segment.x1 - segment.x0, segment.duration)
+        return segment.end
+
+    def _add(self, duration: float, x: float, load: float | None, pull: float | None) -> None:
+        load1 = self.load if load is None else load
+        pull1 = self.pull if pull is None else pull
+        self._append(Segment(self.t, duration, self.x, x, self.load, load1, self.pull, pull1))
+
+    def _ballistic(self, duration: float, x: float, speed: float, acceleration: float) -> None:
+        self._append(Segment(self.t, duration, self.x, x, self.load, self.load, 0.0, 0.0, speed, acceleration))
+
+    def _append(self, segment: Segment) -> None:
+        self.segments.append(segment)
+        self.t, self.x, self.load, self.pull = segment.end, segment.x1, segment.load1, segment.pull1
+        self._table = None
