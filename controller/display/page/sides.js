@@ -79,7 +79,7 @@ export class Sides {
     show(force, number(value));
     bar.style.width = `${value === null ? 0 : Math.min(100, Math.max(0, (value / this.#full) * 100)).toFixed(2)}%`;
     bar.parentElement.classList.toggle("old", !live);
-    bar.parentElement.classList.toggle("covered", value > 0.8 * this.#full);
+    bar.parentElement.classList.toggle("covered", value > 0.92 * this.#full);
     const most = this.#known.setIsOver ? null : (this.#known.lastRep(side)?.peak_force_n ?? null);
     peak.hidden = most === null;
     if (most !== null) peak.style[side === "left" ? "right" : "left"] = `${Math.min(100, (most / this.#full) * 100)}%`;
