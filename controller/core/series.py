@@ -142,7 +142,7 @@ class Reference:
     @property
     def bottom(self) -> float | None:
         """Median level in m from which the reps start."""
-        return median(self.bottoms) if self.bottoms else None
+        return median(self.bottoms) if self.bottoms else None  # none since a restart
 
     @property
     def force(self) -> float | None:

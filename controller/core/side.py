@@ -117,6 +117,7 @@ class Side:
         self.zero, self.f = zero, force
         self.x = None
         self.unreferenced = self.position is not None
+        self.reference.bottoms.clear()  # levels from before mean nothing now
 
     @property
     def hz(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,15 @@ TARE_LIMIT: Final = 0.5  # m/s and s; a tare wants a cable that stands
 ACTIVE_FOR: Final = 1.0  # s
 MOVING: Final = 0.02  # m/s
 LOADED: Final = 15.0  # N
+
+
+@dataclass(frozen=True, slots=True)
+class SideView:
+    """What is known of a side: samples a second, calibration id and date, None where unknown."""
+
+    hz: float | None
+    calibration: str | None
+    calibrated: str | None
 
 
 class Station:
@@ -405,6 +415,23 @@ class Station:
     def active(self) -> bool:
         """Whether a cable moves or is loaded, or did within the last second."""
         return self._now is not None and self._now - self._active_at < ACTIVE_FOR
+
+    @property
+    def ts(self) -> int:
+        """The station's time in integer milliseconds."""
+        return self._make.ts
+
+    def view(self, name: SideName) -> SideView | None:
+        """What is known of a side, None where there is none."""
+        side = self._sides.get(name)
+        if side is None:
+            return None
+        channels = [each.calibration for each in (side.force, side.position) if each is not None]
+        ids = [each.id for each in channels if each.id is not None]
+        dates = [each.date for each in channels if each.date is not None]
+        return SideView(
+            round(side.hz, 1) if side.hz is not None else None, ",".join(ids) or None, min(dates, default=None)
+        )
 
     def state(self) -> State:
         """Where the station stands now."""

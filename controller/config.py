@@ -1,0 +1,218 @@
+"""The configuration: one TOML file for a gateway and its stations; what is unknown or wrong is said, with where."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct
+
+from controller.core.settings import ChannelCalibration, CoreSettings, Exercise
+from firmware_bridge.drivers import DRIVERS, BoardConfig, check_url
+
+Id = Annotated[str, Meta(pattern="^[a-z0-9-]+$")]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; one line that says what, where, and what to do."""
+
+
+class ChannelConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of a board's channels this is, and its calibration."""
+
+    board: str
+    channel: Annotated[int, Meta(ge=0, le=15)]
+    source: Annotated[int, Meta(ge=0, le=255)] = 0
+    ratio: Annotated[float, Meta(gt=0)] = 1.0  # at the handle for one at the sensor: pulley, drum
+    calibration: ChannelCalibration | None = None  # None: the scale that the board states
+
+
+class SideConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One cable's channels; without them they are found by what the boards say of themselves."""
+
+    force: ChannelConfig | None = None
+    position: ChannelConfig | None = None
+
+
+class StationConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One station."""
+
+    id: Id
+    name: str | None = None
+    board: Annotated[list[BoardConfig], Meta(min_length=1)]
+    left: SideConfig | None = None
+    right: SideConfig | None = None
+    exercise: Exercise = Exercise()
+    load_kg: Annotated[float, Meta(gt=0)] | None = None
+    person: str | None = None
+    track_zero: bool = True
+
+    def core(self) -> CoreSettings:
+        """What the core must be told of it."""
+        return CoreSettings(
+            station=self.id,
+            exercise=self.exercise,
+            load_kg=self.load_kg,
+            person=self.person,
+            track_zero=self.track_zero,
+        )
+
+
+class BrokerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The MQTT broker: auto, none, or a URL; with auto, the port of the broker that is started (0: any free one)."""
+
+    url: str = "auto"
+    port: Port = 0
+    kind: Literal["any", "mosquitto", "amqtt"] = "any"  # of the broker that is started
+
+
+class DisplayConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The station's page."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    token: str | None = None  # needed beyond loopback
+
+
+class RecordingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where every input is written."""
+
+    enabled: bool = True
+    folder: str = "recordings"
+
+
+class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A gateway and its stations."""
+
+    site: Id = "gym"
+    gateway: Id = "gateway"
+    broker: BrokerConfig = BrokerConfig()
+    display: DisplayConfig = DisplayConfig()
+    recording: RecordingConfig = RecordingConfig()
+    station: Annotated[list[StationConfig], Meta(min_length=1)]
+
+
+def load(path: Path) -> GymConfig:
+    """Read a configuration file. Raises ConfigError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from None
+    return parse(text, name=str(path))
+
+
+def parse(text: str, *, name: str) -> GymConfig:
+    """The configuration in a text; name stands in its errors. Raises ConfigError."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    stranger = _unknown_key(data, GymConfig, "")
+    if stranger is not None:
+        raise ConfigError(f"{name}: {stranger}")
+    try:
+        config = msgspec.convert(data, GymConfig)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `$.")
+        raise ConfigError(f"{name}: {where.rstrip('`') or 'top level'}: {_plain(message)}") from None
+    wrong = _check(config)
+    if wrong is not None:
+        raise ConfigError(f"{name}: {wrong}")
+    return config
+
+
+def _plain(message: str) -> str:
+    """What msgspec says, with a pattern put into words."""
+    if "matching regex" in message:
+        return "an id has only a-z, 0-9 and -"
+    return message
+
+
+def _unknown_key(data: Any, kind: Any, where: str) -> str | None:
+    """The first key that its struct does not have, with the nearest that it has."""
+    if isinstance(data, list):
+        item = next(iter(get_args(kind)), None) if get_origin(kind) is list else None
+        for number, each in enumerate(data):
+            found = _unknown_key(each, _struct_in(item), f"{where}[{number}]")
+            if found is not None:
+                return found
+        return None
+    if not isinstance(data, dict) or not isinstance(kind, type) or not issubclass(kind, Struct):
+        return None
+    hints = typing.get_type_hints(kind)
+    for key, value in data.items():
+        place = f"{where}.{key}" if where else key
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(hints))}"
+            return f"{place}: unknown key {key!r}; {hint}"
+        found = _unknown_key(value, _struct_in(hints[key]), place)
+        if found is not None:
+            return found
+    return None
+
+
+def _struct_in(hint: Any) -> Any:
+    """The struct or list that an annotation names, through Annotated and `| None`."""
+    if get_origin(hint) is Annotated:
+        return _struct_in(get_args(hint)[0])
+    if get_origin(hint) in (types.UnionType, typing.Union):
+        return next((_struct_in(each) for each in get_args(hint) if each is not type(None)), None)
+    return hint
+
+
+def _check(config: GymConfig) -> str | None:
+    """What types cannot say: names that must agree with each other."""
+    seen: set[str] = set()
+    for number, station in enumerate(config.station):
+        where = f"station[{number}]"
+        if station.id in seen:
+            return f"{where}.id: there are two stations {station.id!r}"
+        seen.add(station.id)
+        wrong = _check_station(station, where)
+        if wrong is not None:
+            return wrong
+    broker = config.broker.url
+    if broker not in ("auto", "none") and not broker.startswith(("mqtt://", "mqtts://")):
+        return f"broker.url: {broker!r} is neither auto, none, nor an mqtt:// or mqtts:// URL"
+    return None
+
+
+def _check_station(station: StationConfig, where: str) -> str | None:
+    boards = [board.id for board in station.board]
+    for number, board in enumerate(station.board):
+        place = f"{where}.board[{number}]"
+        if boards.index(board.id) != number:
+            return f"{place}.id: there are two boards {board.id!r}"
+        if board.driver not in DRIVERS:
+            near = difflib.get_close_matches(board.driver, DRIVERS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(DRIVERS)}"
+            return f"{place}.driver: there is no driver {board.driver!r}; {hint}"
+        try:
+            check_url(board.url)
+        except ValueError as error:
+            return f"{place}.url: {error}"
+    used: dict[tuple[str, int, int], str] = {}
+    for side in ("left", "right"):
+        config: SideConfig | None = getattr(station, side)
+        for kind in ("force", "position"):
+            channel: ChannelConfig | None = getattr(config, kind) if config is not None else None
+            if channel is None:
+                continue
+            place = f"{where}.{side}.{kind}"
+            if channel.board not in boards:
+                return f"{place}.board: there is no board {channel.board!r}; known: {', '.join(boards)}"
+            key = (channel.board, channel.source, channel.channel)
+            if key in used:
+                return f"{place}: the same channel as {used[key]}"
+            used[key] = place
+    return None

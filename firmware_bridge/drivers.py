@@ -1,0 +1,81 @@
+"""Which protocol and which link a configuration names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Meta, Struct
+
+from firmware_bridge.cablelink_driver import CablelinkCommander, CablelinkReader
+from firmware_bridge.link import Link
+from firmware_bridge.serial_link import open_serial
+from firmware_bridge.tcp_link import open_tcp
+
+DRIVERS: Final = ("cablelink",)
+BAUD: Final = 921_600
+
+
+class BoardConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One board: how to reach it and what it speaks. rate_hz, batch: None leaves them as the board says."""
+
+    id: Annotated[str, Meta(pattern="^[a-z0-9-]+$")]
+    url: str
+    driver: str = "cablelink"
+    rate_hz: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    batch: Annotated[int, Meta(ge=1, le=255)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """The two halves of a protocol: what comes in, what goes out."""
+
+    reader: CablelinkReader
+    commander: CablelinkCommander
+
+
+def make_driver(name: str) -> Driver:
+    """A fresh driver. Raises ValueError for an unknown name."""
+    if name not in DRIVERS:
+        raise ValueError(f"there is no driver {name!r}; known: {', '.join(DRIVERS)}")
+    return Driver(CablelinkReader(), CablelinkCommander())
+
+
+def check_url(url: str) -> None:
+    """Raise ValueError, saying what is wrong, when no link can be made of a URL."""
+    _parsed(url)
+
+
+def _parsed(url: str) -> tuple[str, str, int]:
+    """Scheme, device path or host, and baud rate or port."""
+    parts = urlsplit(url)
+    if parts.scheme == "serial":
+        path = parts.netloc + parts.path
+        if not path.startswith("/"):
+            raise ValueError(f"{url}: a serial URL names a device, as in serial:///dev/ttyUSB0?baud=921600")
+        query = parse_qs(parts.query)
+        unknown = sorted(set(query) - {"baud"})
+        if unknown:
+            raise ValueError(f"{url}: {unknown[0]!r} is no option; only baud is")
+        baud = query.get("baud", [str(BAUD)])[-1]
+        if not baud.isdigit() or int(baud) == 0:
+            raise ValueError(f"{url}: baud={baud} is no rate")
+        return "serial", path, int(baud)
+    if parts.scheme == "tcp":
+        try:
+            port = parts.port
+        except ValueError:
+            port = None
+        if not parts.hostname or not port:
+            raise ValueError(f"{url}: a TCP URL names host and port, as in tcp://192.0.2.7:5000")
+        return "tcp", parts.hostname, port
+    raise ValueError(f"{url}: a board is reached by serial:// or tcp://")
+
+
+async def open_link(url: str) -> Link:
+    """Open the link that a URL names. Raises LinkError when it cannot be opened, ValueError for a wrong URL."""
+    scheme, where, number = _parsed(url)
+    if scheme == "serial":
+        return await open_serial(where, baud=number)
+    return await open_tcp(where, port=number)
