@@ -1,0 +1,300 @@
+"""The command `cable-station-sim`: a simulated station on a pseudo-terminal or a TCP port, in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, cast, get_args
+
+import typer
+from typer import BadParameter, Context, Option
+
+from protocols.events import Shape, Side
+from protocols.neutral_csv import CsvError, read_csv
+from simulators.gym import session_board, two_boards
+from simulators.impairments import ImpairmentError, parse
+from simulators.pty_port import TICK, PortError, PtyPort
+from simulators.pump import Pump
+from simulators.replay_board import duration, replay_board
+from simulators.scenarios import SCENARIOS, Scenario, Session
+from simulators.tcp_port import TcpPort
+from simulators.virtual_board import VirtualBoard
+
+DEFAULT: Final = "iso_lateral_row"
+TAIL: Final = 2.0  # s of rest after the last row of a recording
+EXAMPLES: Final = """
+Examples:
+
+\b
+  cable-station-sim pty --scenario iso_lateral_row --link /tmp/cable-a --ratio 0.88
+  cable-station-sim pty --link /tmp/cable-a --sets 3 --reps 8 --impair loss=0.01 --impair corrupt=0.001
+  cable-station-sim pty --link /tmp/cable-a --two-boards      (/tmp/cable-a-left and /tmp/cable-a-right)
+  cable-station-sim tcp --scenario prone_diagonal_raise --port 7001 --once --truth truth.json
+  cable-station-sim tcp --port 0 --csv row.csv
+"""
+
+app = typer.Typer(
+    help="Serve simulated cable stations: bytes as a real board would send them.\n" + EXAMPLES,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """What is served, and until when. ends: world time in s, None: never."""
+
+    boards: tuple[tuple[str, VirtualBoard], ...]  # a suffix for its name, and the board
+    impair: tuple[str, ...]
+    seed: int
+    ends: float | None
+
+    def pumps(self) -> list[tuple[str, Pump]]:
+        """Each board with impairments of its own."""
+        return [
+            (suffix, Pump(board, parse(self.impair, seed=self.seed + k)[0]))
+            for k, (suffix, board) in enumerate(self.boards)
+        ]
+
+    @property
+    def over(self) -> bool:
+        """Whether the session has been played to its end."""
+        if self.ends is None:
+            return False
+        times = [board.world_time for _, board in self.boards]
+        return all(t is not None and t >= self.ends for t in times)
+
+
+@app.callback()
+def station(
+    context: Context,
+) -> None:
+    """Let typer show both commands in its help."""
+    del context
+
+
+ScenarioName = Annotated[str, Option("--scenario", help=f"One of: {', '.join(SCENARIOS)}.")]
+Csv = Annotated[Path | None, Option("--csv", help="Serve this recording (neutral CSV) instead of a scenario, once.")]
+OneSide = Annotated[str | None, Option("--side", help="left or right: a board with that cable alone.")]
+TwoBoards = Annotated[bool, Option("--two-boards", help="A board for each cable, with a clock of its own.")]
+ShapeName = Annotated[
+    str | None, Option("--shape", help="together, alternating, left_only, right_only or sequential; several: a,b.")
+]
+Sets = Annotated[int, Option(min=1, help="Sets in the session.")]
+Reps = Annotated[int | None, Option(min=1, help="Reps of a set (a side).")]
+Rate = Annotated[int, Option(min=1, max=4000, help="Samples a second that the board offers, Hz.")]
+Ratio = Annotated[float, Option(min=0.1, max=10.0, help="Strength, right over left.")]
+Lag = Annotated[float | None, Option(help="How much later the right side starts, s.")]
+Rest = Annotated[float, Option(min=0.0, help="Rest between sets, s.")]
+Seed = Annotated[int, Option(min=0, help="The same seed gives the same session.")]
+Ppm = Annotated[float, Option(help="How much too fast the board's clock runs, ppm.")]
+Impair = Annotated[
+    list[str] | None,
+    Option(
+        help="What goes wrong; may be given several times: loss=0.01 duplicate=0.01 corrupt=0.001 reorder=0.01 "
+        "jitter=0.02 disconnect=20:3 stuck=left_force_n:10:2 saturate=left_force_n:10:2"
+    ),
+]
+TruthFile = Annotated[Path | None, Option("--truth", help="Write what really happens to this file, as JSON.")]
+Once = Annotated[bool, Option("--once/--loop", help="End after the session, or play it over and over.")]
+
+
+@app.command(name="pty")
+def serve_pty(
+    scenario: ScenarioName = DEFAULT,
+    link: Annotated[Path | None, Option(help="Symlink to the device; stays the same over restarts.")] = None,
+    csv: Csv = None,
+    side: OneSide = None,
+    two_boards: TwoBoards = False,  # noqa: FBT002 - an option of the command line
+    shape: ShapeName = None,
+    sets: Sets = 1,
+    reps: Reps = None,
+    rate: Rate = 100,
+    ratio: Ratio = 1.0,
+    lag: Lag = None,
+    rest: Rest = 12.0,
+    seed: Seed = 1,
+    ppm: Ppm = 0.0,
+    impair: Impair = None,
+    truth: TruthFile = None,
+    once: Once = False,  # noqa: FBT002
+) -> None:
+    """Serve on a pseudo-terminal, which any program opens like a serial port.
+
+    \b
+    Example: cable-station-sim pty --scenario iso_lateral_row --link /tmp/cable-a --ratio 0.88
+    """
+    play = _play(
+        scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
+        lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once,
+    )  # fmt: skip
+
+    def ports() -> list[PtyPort | TcpPort]:
+        return [
+            PtyPort(pump, link=link.with_name(link.name + suffix) if link is not None else None)
+            for suffix, pump in play.pumps()
+        ]
+
+    _serve(play, ports)
+
+
+@app.command(name="tcp")
+def serve_tcp(
+    scenario: ScenarioName = DEFAULT,
+    host: Annotated[str, Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
+    csv: Csv = None,
+    side: OneSide = None,
+    two_boards: TwoBoards = False,  # noqa: FBT002
+    shape: ShapeName = None,
+    sets: Sets = 1,
+    reps: Reps = None,
+    rate: Rate = 100,
+    ratio: Ratio = 1.0,
+    lag: Lag = None,
+    rest: Rest = 12.0,
+    seed: Seed = 1,
+    ppm: Ppm = 0.0,
+    impair: Impair = None,
+    truth: TruthFile = None,
+    once: Once = False,  # noqa: FBT002
+) -> None:
+    """Serve on a TCP port, one connection at a time; with two boards the second listens on the next port.
+
+    \b
+    Example: cable-station-sim tcp --scenario prone_diagonal_raise --port 7001 --once --truth truth.json
+    """
+    play = _play(
+        scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
+        lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once,
+    )  # fmt: skip
+
+    def ports() -> list[PtyPort | TcpPort]:
+        return [TcpPort(pump, host=host, port=port + k if port else 0) for k, (_, pump) in enumerate(play.pumps())]
+
+    _serve(play, ports)
+
+
+def _play(
+    name: str,
+    *,
+    csv: Path | None,
+    side: str | None,
+    two: bool,
+    shape: str | None,
+    sets: int,
+    reps: int | None,
+    rate: int,
+    ratio: float,
+    lag: float | None,
+    rest: float,
+    seed: int,
+    ppm: float,
+    impair: list[str] | None,
+    truth: Path | None,
+    once: bool,
+) -> Play:
+    """What the options ask for. Raises BadParameter."""
+    if side not in (None, "left", "right"):
+        raise BadParameter(f"a side is left or right, not {side!r}")
+    if side is not None and two:
+        raise BadParameter("--side is one board, --two-boards is two; take one of them")
+    try:
+        faults = parse(impair or ())[1]
+    except ImpairmentError as wrong:
+        raise BadParameter(str(wrong)) from None
+    wrongs = tuple(impair or ())
+    now = time.monotonic()
+    if csv is not None:
+        if truth is not None or side is not None or two or faults:
+            raise BadParameter("--truth, --side, --two-boards, stuck and saturate go with a scenario, not with --csv")
+        try:
+            recording = read_csv(csv)
+            board = replay_board(recording, now=now, seed=seed)
+        except (CsvError, ValueError) as wrong:
+            raise BadParameter(str(wrong)) from None
+        return Play(boards=(("", board),), impair=wrongs, seed=seed, ends=duration(recording) + TAIL if once else None)
+    chosen = _scenario(name, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio, lag=lag, rest=rest, seed=seed)
+    if not once:  # the rest between the last set and the first is like the others
+        chosen = chosen.but(tail_s=max(rest - chosen.lead_s, 0.0))
+    session = Session(chosen)
+    if truth is not None:
+        session.truth.write(truth)
+    if two:
+        left, right = two_boards(session, now=now, ppm=(ppm, -ppm), loop=not once, faults=faults)
+        boards: tuple[tuple[str, VirtualBoard], ...] = (("-left", left), ("-right", right))
+    else:
+        one = cast("Side | None", side)
+        boards = (("", session_board(session, side=one, now=now, ppm=ppm, loop=not once, faults=faults)),)
+    return Play(boards=boards, impair=wrongs, seed=seed, ends=session.duration if once else None)
+
+
+def _scenario(
+    name: str,
+    *,
+    shape: str | None,
+    sets: int,
+    reps: int | None,
+    rate: int,
+    ratio: float,
+    lag: float | None,
+    rest: float,
+    seed: int,
+) -> Scenario:
+    if name not in SCENARIOS:
+        raise BadParameter(f"no scenario {name!r}; there are {', '.join(SCENARIOS)}")
+    chosen = SCENARIOS[name].but(sets=sets, rate_hz=float(rate), ratio=ratio, rest_s=rest, seed=seed)
+    if reps is not None:
+        chosen = chosen.but(reps=reps)
+    if lag is not None:
+        chosen = chosen.but(lag_s=lag)
+    if shape is not None:
+        shapes = tuple(shape.split(","))
+        wrong = [each for each in shapes if each not in get_args(Shape)]
+        if wrong:
+            raise BadParameter(f"no shape {wrong[0]!r}; there are {', '.join(get_args(Shape))}")
+        chosen = chosen.but(shapes=cast("tuple[Shape, ...]", shapes))
+    return chosen
+
+
+def _serve(play: Play, ports: Callable[[], list[PtyPort | TcpPort]]) -> None:
+    """Serve until the session is over or a signal comes; says `ready` and where, once all ports are open."""
+    try:
+        asyncio.run(_run(play, ports))
+    except PortError as wrong:
+        print(wrong, file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+async def _run(play: Play, ports: Callable[[], list[PtyPort | TcpPort]]) -> None:
+    until = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, until.set)
+    opened = ports()
+    async with asyncio.TaskGroup() as tasks:
+        for port in opened:
+            tasks.create_task(port.run(until=until), name=f"serve {port.name}")
+        print("ready", *(port.name for port in opened), flush=True)
+        while not until.is_set():
+            if play.over:
+                until.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(until.wait(), TICK * 10)
+
+
+def main() -> None:
+    """The command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
