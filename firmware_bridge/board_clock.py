@@ -1,17 +1,20 @@
 """Board ticks to host time: unwrapped, without the jitter of arrival, never running back.
 
-A frame cannot arrive before its last sample was taken, so arrival minus ticks is at least the clocks' offset: the lower
-envelope of these differences is followed (its slope by Theil and Sen's median of slopes over the minima of one second
-each). An answer to a ping was stamped by the board after the question left, which bounds the offset from below;
-midway between the two lies the estimate, and their distance is its uncertainty.
+A frame cannot arrive before its last sample was taken: arrival minus ticks is the clocks' offset plus a delay, and
+the delay is never negative. The lower envelope of these differences is followed, its slope by Theil and Sen's median
+of slopes over the minima of one second each, its level by the least of them along that slope. That alone is late by
+the time a frame takes on its way at best. An answer to a ping was stamped by the board after the question had left,
+so asking minus ticks is at most the offset: the estimate lies midway between the two bounds, and half their distance
+is the most that it can be wrong.
 
 What is given out moves towards the estimate by at most SLEW of the time that passes, so that velocities stay true.
+Everything follows from ticks and stamps; nothing here looks at a clock.
 """
 
 from __future__ import annotations
 
 from itertools import combinations
-from math import sqrt
+from math import hypot, sqrt
 from statistics import median
 from typing import Final
 
@@ -19,112 +22,170 @@ from firmware_bridge.messages import ClockState
 
 WRAP: Final = 1 << 32  # ticks
 TICK: Final = 1e-6  # s
-BUCKET: Final = 1.0  # s
-BUCKETS: Final = 60
-SLOPE_AFTER: Final = 5  # buckets; before, the clocks are taken to run alike
+BUCKET: Final = 1.0  # s of board time, of which the least delayed frame is kept
+BUCKETS: Final = 60  # kept
+STALE: Final = 300.0  # s; a difference older than this says nothing about the offset now
+SLOPE_AFTER: Final = 8  # whole buckets; before, the clocks are taken to run alike
+FLAT: Final = 3  # buckets that are looked at until then
+SURE_AFTER: Final = 12  # whole buckets; before, a slope over EARLY_SKEW is rather a burst of late frames
+EARLY_SKEW: Final = 300e-6
+MAX_SKEW: Final = 0.01  # a ceramic resonator keeps 0.5 %
 SLEW: Final = 0.0005  # of the time that passes
-EARLY_SLEW: Final = 0.1  # the same in the first EARLY s, while the estimate settles
+FAST_SLEW: Final = 0.04  # the same in the first EARLY s, and while more than FAR s are to be made up
 EARLY: Final = 2.0  # s
-MAX_SKEW: Final = 500e-6
-DEFAULT_UNCERTAINTY: Final = 0.002  # s, one-way only: what a frame's own transmission may take
+FAR: Final = 0.02  # s
+BROKEN: Final = 0.25  # s; a frame that is so much too early comes from a clock that was set anew
+ROUND_TRIP_MOST: Final = 5.0  # s; an answer to an older question is none of ours
+CONTRADICTION: Final = 0.001  # s; bounds that cross by more: the board does not date its answers right
+ONE_WAY: Final = 0.002  # s, standard uncertainty without a ping: what a frame takes on its way is not seen
+FLOOR: Final = 50e-6  # s, standard uncertainty that the interrupts of both ends leave at best
+
+_Point = tuple[float, float]  # board time, host time minus board time; s
 
 
 class BoardClock:
     """One board's clock, from its first frame to its next boot."""
 
     def __init__(self) -> None:
-        self._ticks: int | None = None  # unwrapped, of the last frame's last sample
-        self._received = 0.0
-        self._first = 0.0  # s of board time at the first frame
-        self._minima: list[tuple[float, float]] = []  # board time, least arrival minus board time, a bucket each
-        self._bucket = 0
-        self._slope = 0.0
-        self._upper: float | None = None  # offset at board time 0 along the slope, not more than this
-        self._questions: list[tuple[float, float]] = []  # board time, question's departure minus board time
-        self._applied: float | None = None  # offset given out at the last sample
-        self._applied_at = 0.0
+        self._seen: tuple[int, float] | None = None  # last unwrapped ticks and their arrival
+        self._slope = 0.0  # of the host's clock against the board's, less 1
         self._jitter = 0.0
+        self._given: float | None = None  # host time of the last sample given out
+        self._forget()
 
-    def _unwrapped(self, ticks: int, received_at: float) -> int:
-        """Ticks without wraps: of all that fit, those nearest to what the host's time since the last frame says."""
-        if self._ticks is None:
-            return ticks
-        expected = self._ticks + round((received_at - self._received) / TICK)
-        return ticks + WRAP * round((expected - ticks) / WRAP)
+    def _forget(self) -> None:
+        """Begin the fit afresh; what has been given out still holds."""
+        self._minima: list[_Point] = []
+        self._bucket = 0
+        self._questions: list[_Point] = []
+        self._upper: float | None = None  # bounds of the offset, at board time 0 along the slope
+        self._lower: float | None = None
+        self._applied: _Point | None = None  # board time and offset of the last sample given out
+        self._first: float | None = None  # board time of the first block
 
     def block(self, ticks: int, step: int, count: int, received_at: float) -> tuple[float, ...]:
         """Host times of `count` samples, `step` ticks apart, the first at `ticks`, that arrived at received_at, s."""
-        last = self._unwrapped(ticks + step * (count - 1), received_at)
-        first_frame = self._ticks is None
-        self._ticks, self._received = last, received_at
+        last = self._unwrapped((ticks + step * (count - 1)) % WRAP, received_at)
         at = last * TICK
-        if first_frame:
-            self._first = at
+        if self._is_broken(at, received_at - at):
+            self._forget()
+        self._seen = (last, received_at)
         self._observe(at, received_at - at)
-        target = self._estimate(at)
-        if self._applied is None or at <= self._applied_at:
-            before, since = target, at - step * count * TICK
-        else:
-            before, since = self._applied, self._applied_at
-            slew = EARLY_SLEW if at - self._first < EARLY else SLEW
-            room = (slew + abs(self._slope)) * (at - since)
-            target = min(max(target, before - room), before + room)
-        self._applied, self._applied_at = target, at
-        span = at - since
+        assert self._upper is not None
+        self._jitter += 0.01 * (received_at - at - self._slope * at - self._upper - self._jitter)
+        if self._first is None:
+            self._first = at
+        since, before, target = self._steered(at, step * count * TICK)
+        first = (last - step * (count - 1)) * TICK
+        lift = self._lift(first + before + (target - before) * _share(first, since, at), step)
+        self._applied = (at, target + lift)
         times = []
         for k in range(count):
             x = (last - step * (count - 1 - k)) * TICK
-            share = (x - since) / span if span > 0.0 else 1.0
-            times.append(x + before + (target - before) * max(share, 0.0))
+            times.append(x + lift + before + (target - before) * _share(x, since, at))
+        self._given = times[-1]
         return tuple(times)
 
     def answer(self, ticks: int, asked_at: float, received_at: float) -> None:
-        """A ping that left at asked_at (host, s) was answered by the board at `ticks`."""
-        if self._ticks is None:
+        """A ping that left at asked_at (host, s) was answered by the board at `ticks`; it came at received_at."""
+        if not 0.0 <= received_at - asked_at <= ROUND_TRIP_MOST:
             return
-        at = self._unwrapped(ticks, received_at) * TICK
-        self._questions = [*self._questions[-BUCKETS:], (at, asked_at - at)]
-
-    def _observe(self, at: float, difference: float) -> None:
-        bucket = int(at // BUCKET)
-        if not self._minima or bucket != self._bucket:
-            self._bucket = bucket
-            self._minima = [*self._minima[-(BUCKETS - 1) :], (at, difference)]
-            self._fit()
-        elif difference < self._minima[-1][1]:
-            self._minima[-1] = (at, difference)
-        level = difference - self._slope * at
-        if self._upper is None or level < self._upper:
-            self._upper = level
-        self._jitter += 0.01 * (abs(level - self._upper) - self._jitter)
-
-    def _fit(self) -> None:
-        """Refit the envelope over the finished buckets."""
-        done = self._minima[:-1]
-        if len(done) >= SLOPE_AFTER:
-            slopes = [(d - b) / (c - a) for (a, b), (c, d) in combinations(done, 2) if c > a]
-            self._slope = min(max(median(slopes), -MAX_SKEW), MAX_SKEW)
-        self._upper = min(d - self._slope * a for a, d in self._minima)
-
-    @property
-    def _lower(self) -> float | None:
-        """Offset at board time 0 along the slope, not less than this; None without an answer to a ping."""
-        if not self._questions:
-            return None
-        return max(d - self._slope * a for a, d in self._questions)
-
-    def _estimate(self, at: float) -> float:
-        assert self._upper is not None
-        lower = self._lower
-        level = self._upper if lower is None or lower > self._upper else 0.5 * (self._upper + lower)
-        return level + self._slope * at
+        unwrapped = self._unwrapped(ticks, received_at)
+        at = unwrapped * TICK
+        if self._is_broken(at, received_at - at, ran_back=False):
+            return  # if the clock was set anew, the next samples say so
+        self._seen = (unwrapped, received_at)
+        self._observe(at, received_at - at)
+        self._questions = [*self._questions[1 - BUCKETS :], (at, asked_at - at)]
+        level = asked_at - at - self._slope * at
+        self._lower = level if self._lower is None else max(level, self._lower)
 
     @property
     def state(self) -> ClockState:
         """The fit as it stands."""
-        lower = self._lower
-        if lower is None or self._upper is None:
-            uncertainty = DEFAULT_UNCERTAINTY
-        else:
-            uncertainty = max(self._upper - lower, 0.0) / sqrt(12.0)  # anywhere between the two bounds
-        return ClockState(skew_ppm=self._slope * 1e6, uncertainty=uncertainty, jitter=self._jitter)
+        uncertainty, width = ONE_WAY, self._width
+        if width is not None:
+            uncertainty = hypot(width / sqrt(12.0), FLOOR)  # anywhere between the bounds
+        return ClockState(skew_ppm=-self._slope * 1e6, uncertainty=uncertainty, jitter=self._jitter)
+
+    # -- the fit
+
+    def _unwrapped(self, ticks: int, received_at: float) -> int:
+        """Ticks without wraps: of all that fit, those nearest to what the host's time since the last frame says."""
+        if self._seen is None:
+            return ticks
+        expected = self._seen[0] + round((received_at - self._seen[1]) / TICK)
+        return ticks + WRAP * round((expected - ticks) / WRAP)
+
+    def _is_broken(self, at: float, difference: float, *, ran_back: bool = True) -> bool:
+        """Whether this cannot come from the clock that was fitted: too early, too late to know, or running back."""
+        if self._upper is None or not self._minima:
+            return False
+        if ran_back and self._applied is not None and at <= self._applied[0]:
+            return True
+        return at - self._minima[-1][0] > STALE or difference < self._estimate(at) - BROKEN
+
+    def _observe(self, at: float, difference: float) -> None:
+        """Take an upper bound of the offset."""
+        bucket = int(at // BUCKET)
+        if not self._minima or bucket > self._bucket:
+            self._bucket = bucket
+            self._minima = [point for point in self._minima[1 - BUCKETS :] if at - point[0] < STALE]
+            self._minima.append((at, difference))
+            self._fit(at)
+            return
+        level, (least_at, least) = difference - self._slope * at, self._minima[-1]
+        if level < least - self._slope * least_at:
+            self._minima[-1] = (at, difference)
+        if self._upper is None or level < self._upper:
+            self._upper = level
+
+    def _fit(self, now: float) -> None:
+        """Fit the envelope anew, its slope over the whole buckets."""
+        whole = self._minima[:-1]
+        if len(whole) >= SLOPE_AFTER:
+            most = MAX_SKEW if len(whole) >= SURE_AFTER else EARLY_SKEW
+            slope = median((d - b) / (c - a) for (a, b), (c, d) in combinations(whole, 2) if c > a)
+            self._slope = min(max(slope, -most), most)
+        self._questions = [point for point in self._questions if now - point[0] < BUCKET * BUCKETS]
+        looked_at = self._minima if len(whole) >= SLOPE_AFTER else self._minima[-FLAT:]
+        since = looked_at[0][0]
+        self._upper = min(d - self._slope * a for a, d in looked_at)
+        self._lower = max((d - self._slope * a for a, d in self._questions if a >= since), default=None)
+
+    @property
+    def _width(self) -> float | None:
+        """How far apart the two bounds are, s; None without a lower one that can be."""
+        if self._upper is None or self._lower is None or self._lower > self._upper + CONTRADICTION:
+            return None
+        return abs(self._upper - self._lower)
+
+    def _estimate(self, at: float) -> float:
+        assert self._upper is not None
+        level = self._upper
+        if self._width is not None and self._lower is not None:
+            level = 0.5 * (self._upper + self._lower)
+        return level + self._slope * at
+
+    # -- what is given out
+
+    def _steered(self, at: float, length: float) -> tuple[float, float, float]:
+        """Board time and offset of the last sample given out, and the offset for the one at `at`; s."""
+        estimate = self._estimate(at)
+        if self._applied is None or self._first is None:
+            return at - length, estimate - self._slope * length, estimate
+        since, before = self._applied
+        carried = before + self._slope * (at - since)
+        is_fast = at - self._first < EARLY or abs(estimate - carried) > FAR
+        room = (FAST_SLEW if is_fast else SLEW) * (at - since)
+        return since, before, min(max(estimate, carried - room), carried + room)
+
+    def _lift(self, first: float, step: int) -> float:
+        """What a block's times have to be put off by, s, so that they rise over a clock that was set anew."""
+        if self._given is None or first > self._given:
+            return 0.0
+        return self._given + max(step, 1) * TICK - first
+
+
+def _share(x: float, since: float, at: float) -> float:
+    return max((x - since) / (at - since), 0.0) if at > since else 1.0
