@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from controller.broker import BrokerError
+from controller.config import ConfigError, load
+from controller.demo import DemoError, demo
 from controller.replay import ReplayError, Speed, replay
+from controller.runtime import Runtime, say
 
 app = typer.Typer(
     name="cable-station",
@@ -39,8 +44,48 @@ def replay_command(
     try:
         replay(file, json=json, speed=speed)
     except ReplayError as error:
-        print(f"cable-station: {error}", file=sys.stderr)  # noqa: T201 - the command's one line
-        raise typer.Exit(2) from None
+        end(error, code=2)
+
+
+@app.command("run", epilog="Example: cable-station run gym.toml")
+def run_command(
+    config: Annotated[Path, typer.Argument(help="the configuration, TOML")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="only say whether the configuration is right")] = False,
+    events: Annotated[bool, typer.Option("--events", help="also print every event, one JSON object a line")] = False,
+) -> None:
+    """Run a gateway and its stations until Ctrl-C."""
+    try:
+        gym = load(config)
+    except ConfigError as error:
+        end(error, code=2)
+    if check:
+        say(f"{config}: right; {len(gym.station)} station{'s' if len(gym.station) > 1 else ''}")
+        return
+    try:
+        asyncio.run(Runtime(gym, events=events).run())
+    except (BrokerError, OSError) as error:
+        end(error, code=1)
+
+
+@app.command("demo", epilog="Example: cable-station demo --csv set.csv")
+def demo_command(
+    *,
+    csv: Annotated[Path | None, typer.Option(help="let the first station play this recording")] = None,
+    seconds: Annotated[float | None, typer.Option(help="end by itself after so many seconds", min=1.0)] = None,
+    port: Annotated[int, typer.Option(help="of the page; 0 takes a free one", min=0, max=65535)] = 8080,
+) -> None:
+    """Show it all: a broker, two simulated stations, the display."""
+    try:
+        asyncio.run(demo(csv=csv, seconds=seconds, port=port, tell=typer.echo))
+    except (BrokerError, DemoError, OSError) as error:
+        end(error, code=1)
+
+
+def end(error: Exception, *, code: int) -> NoReturn:
+    """Say what is wrong in one line and end."""
+    say(str(error))
+    raise typer.Exit(code) from None
 
 
 def main() -> None:

@@ -232,6 +232,11 @@ class Pipeline:
         """Whether every board's link is up and known."""
         return all(self._up.values()) and {key[0] for key in self._identities} == set(self._up)
 
+    @property
+    def links(self) -> dict[str, bool]:
+        """Which boards' links are up."""
+        return dict(self._up)
+
     def info(self) -> Info:
         """What the station is made of."""
         left, right = self.station.view("left"), self.station.view("right")

@@ -16,6 +16,7 @@ from rich.table import Table
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise, Identity
 from controller.core.station import Station
 from controller.pipeline import Pipeline
+from controller.recorder import SUFFIX
 from protocols.events import SIDES, AnyEvent, Fault, Rep, SetSummary, Side, to_json
 from protocols.neutral_csv import CsvError, NeutralCsv, digest, read_csv
 from protocols.recording import MAGIC, Header, RecordingError, read_recording
@@ -89,6 +90,24 @@ def _recording(file: Path, warn: Any) -> Iterator[Timed]:
             yield t, pipeline.events()
     pipeline.finish()
     yield t, pipeline.events()
+
+
+def next_seq(folder: Path, station: str) -> int:
+    """The event number with which a station goes on after its last recording in a folder, 1 where there is none.
+
+    Nothing else keeps it: the recording is replayed.
+    """
+    files = sorted(folder.glob(f"*-{station}-????????{SUFFIX}")) if folder.is_dir() else []
+    while files:
+        last = None
+        try:
+            for _, events in events_of(files.pop()):
+                last = events[-1] if events else last
+        except (ReplayError, msgspec.MsgspecError):
+            continue
+        if last is not None:
+            return last.seq + 1
+    return 1
 
 
 def _csv(file: Path, warn: Any) -> Iterator[Timed]:

@@ -458,7 +458,7 @@ class Station:
             asymmetry_high_pct=last.asymmetry_high_pct if last is not None else None,
             verdict=last.verdict if last is not None else None,
             verdict_reason=last.verdict_reason if last is not None else None,
-            resting_s=round(self._now - quiet, 1) if self._now is not None and quiet > -1e8 else None,
+            resting_s=round(float(self._now - quiet), 1) if self._now is not None and quiet > -1e8 else None,
             quality=",".join(sorted({name for name, _ in self._faults})) or "ok",
         )
 

@@ -60,7 +60,7 @@ class Trace:
         self, ts: Floats, xs: Floats, tf: Floats, fs: Floats, *, period: float, noise: float, quantum: float
     ) -> None:
         """ts, tf: rising times in s; xs in m; fs in N, possibly empty; period: s between samples."""
-        self.dt = max(period, LEAST_STEP)
+        self.dt = max(float(period), LEAST_STEP)
         count = max(round(float(ts[-1] - ts[0]) / self.dt) + 1, 8)
         self.t = ts[0] + self.dt * np.arange(count)
         raw = np.interp(self.t, ts, xs)
@@ -108,7 +108,7 @@ class Trace:
         at = float(self.t[start])
         meet = near + (near - far) / (np.cbrt(high / low) - 1.0) if far < near else near
         at_level = meet - (meet - near) * float(np.cbrt(max(LEVEL, self.quantum) / low))
-        return End(level if out else -level, at + sign * at_level, at + sign * meet)
+        return End(level if out else -level, float(at + sign * at_level), float(at + sign * meet))
 
     @staticmethod
     def _reach(y: Floats, height: float) -> float:

@@ -1,0 +1,263 @@
+"""One live station: its boards' input is recorded, measured, and handed to whoever shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from controller.commands import Identify, Refused, checked, fields_of
+from controller.config import StationConfig
+from controller.display import Status
+from controller.pipeline import Pipeline
+from controller.recorder import Recorder
+from firmware_bridge.board import Board, BoardProblem
+from firmware_bridge.link import Chunk
+from firmware_bridge.messages import Message
+from protocols.events import AnyEvent, CommandResult, Info, State, kind
+from protocols.recording import ChunkIn, CommandIn, Header, Input, LinkDown, LinkUp, ProblemIn, Tick
+
+TELEMETRY_EVERY: Final = 0.1  # s
+TICK_EVERY: Final = 1.0  # s
+HEALTH_EVERY: Final = 10.0  # s
+SERIOUS: Final = frozenset({"board_junk", "board_version", "board_refuses", "board_config"})
+
+
+class Consumer(Protocol):
+    """Somebody who shows or sends what a station says, without ever making it wait."""
+
+    def offer(self, station_id: str, kind: str, payload: Struct, /) -> None:
+        """Take one payload."""
+
+
+class Outputs(Protocol):
+    """What the outputs hold, for the station's health."""
+
+    @property
+    def depth(self) -> int:
+        """Events that wait."""
+
+    @property
+    def telemetry_dropped(self) -> int:
+        """Readings overtaken by newer ones."""
+
+
+class StationRunner:
+    """Owns a station's pipeline, recorder and boards. Everything here runs in the event loop's thread."""
+
+    def __init__(
+        self,
+        config: StationConfig,
+        *,
+        folder: Path | None,
+        numbers: tuple[int, int],
+        say: Callable[[str], None],
+        log: Callable[[AnyEvent], None] | None = None,
+    ) -> None:
+        """folder: where to record, None: nowhere; numbers: of the next event and set; log: sees every event."""
+        self.config = config
+        self.consumers: list[Consumer] = []
+        self.outputs: Outputs | None = None
+        self._say = say
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        header = _header(config, numbers)
+        self.pipeline = Pipeline(header)
+        self._recorder = Recorder(folder, header, trouble=self._recorder_trouble) if folder is not None else None
+        self.boards = [Board(board, self, self._problem) for board in config.board]
+        self._state: State | None = None
+        self._info: Info | None = None
+        self._online: bool | None = None
+        self._finished = False
+
+    @property
+    def recording(self) -> Path | None:
+        """The file that is written, if any."""
+        return self._recorder.path if self._recorder is not None else None
+
+    # -- inputs: the boards' sink
+
+    def link_up(self, board: str, received_at: float) -> None:
+        """A board's link opened."""
+        self._input(LinkUp(board=board, received_at=received_at))
+
+    def chunk(self, board: str, chunk: Chunk) -> list[Message]:
+        """A board's bytes came."""
+        return self._input(ChunkIn(board=board, received_at=chunk.received_at, data=chunk.data))
+
+    def link_down(self, board: str, received_at: float, reason: str) -> None:
+        """A board's link was lost or closed."""
+        self._input(LinkDown(board=board, received_at=received_at, reason=reason))
+
+    def _problem(self, problem: BoardProblem) -> None:
+        where = f"{self.config.id}: board {problem.board}"
+        self._say(f"{where}: {problem.detail}" if problem.raised else f"{where}: {problem.name} is over")
+        self._input(
+            ProblemIn(
+                board=problem.board,
+                received_at=time.monotonic(),
+                name=problem.name,
+                raised=problem.raised,
+                severity="error" if problem.name in SERIOUS else "warning",
+                detail=problem.detail,
+            )
+        )
+
+    def _recorder_trouble(self, detail: str | None) -> None:
+        """Called from the recorder's thread."""
+        self._loop.call_soon_threadsafe(self._recorder_said, detail)
+
+    def _recorder_said(self, detail: str | None) -> None:
+        self._say(detail or f"{self.config.id}: recording works again")
+        self._input(
+            ProblemIn(
+                board="",
+                received_at=time.monotonic(),
+                name="recorder",
+                raised=detail is not None,
+                severity="error",
+                detail=detail or "",
+            )
+        )
+
+    def _input(self, record: Input) -> list[Message]:
+        if self._finished:
+            return []
+        if self._recorder is not None:
+            self._recorder.put(record)
+        messages = self.pipeline.feed(record)
+        self._publish_events()
+        return messages
+
+    def _publish_events(self) -> None:
+        for event in self.pipeline.events():
+            if self._log is not None:
+                self._log(event)
+            self._offer(kind(event), event)
+
+    def _offer(self, name: str, payload: Struct) -> None:
+        for consumer in self.consumers:
+            consumer.offer(self.config.id, name, payload)
+
+    # -- life
+
+    async def run(self) -> None:
+        """Run the boards and the station's own clock until cancelled; then close the session."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for board in self.boards:
+                    tasks.create_task(board.run(), name=f"{self.config.id}: board {board.config.id}")
+                tasks.create_task(self._beat(), name=f"{self.config.id}: beat")
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        self.pipeline.finish()
+        self._publish_events()
+        self._finished = True
+        self._show()
+        if self._recorder is not None:
+            self._recorder.close()
+
+    async def _beat(self) -> None:
+        """Tell the core the time, and the outputs where the station stands."""
+        next_tick = next_health = time.monotonic()
+        while True:
+            now = time.monotonic()
+            if now >= next_tick:
+                next_tick = max(next_tick + TICK_EVERY, now)
+                self._input(Tick(received_at=now))
+                self._show()
+            if now >= next_health:
+                next_health = now + HEALTH_EVERY
+                self.show_health()
+            if self.pipeline.station.active:
+                self._offer("telemetry", self.pipeline.telemetry())
+            await asyncio.sleep(TELEMETRY_EVERY)
+
+    def _show(self) -> None:
+        """Publish status, state and info where they have changed."""
+        online = self.pipeline.online and not self._finished
+        if online != self._online:
+            self._online = online
+            missing = [name for name, up in self.pipeline.links.items() if not up]
+            detail = f"no link to board {', '.join(missing)}" if missing else ""
+            self._offer(
+                "status",
+                Status(ts=time.time_ns() // 1_000_000, status="online" if online else "offline", detail=detail),
+            )
+            self.show_health()
+        state = self.pipeline.state()
+        if self._state is None or not _same(state, self._state):
+            self._state = state
+            self._offer("state", state)
+        info = self.pipeline.info()
+        if self._info is None or not _same(info, self._info):
+            self._info = info
+            self._offer("info", info)
+
+    def show_health(self) -> None:
+        """Publish the station's health."""
+        self._offer(
+            "health",
+            self.pipeline.health(
+                recorder_dropped=self._recorder.dropped if self._recorder is not None else 0,
+                outbox_depth=self.outputs.depth if self.outputs is not None else None,
+                telemetry_dropped=self.outputs.telemetry_dropped if self.outputs is not None else None,
+            ),
+        )
+
+    # -- commands
+
+    async def command(self, name: str, payload: bytes) -> CommandResult:
+        """Check a command, carry it out, and say how that went."""
+        now_ms = time.time_ns() // 1_000_000
+        try:
+            command = checked(name, payload, now_ms=now_ms)
+        except Refused as refused:
+            return CommandResult(ts=now_ms, request=refused.request, state="refused", reason=str(refused))
+        reason: str | None = None
+        if isinstance(command, Identify):
+            answers = await asyncio.gather(*(board.identify(seconds=command.seconds) for board in self.boards))
+            reason = "; ".join(answer for answer in answers if answer is not None) or None
+        else:
+            record = CommandIn(name=name, received_at=time.monotonic(), payload=msgspec.json.encode(fields_of(command)))
+            if self._recorder is not None:
+                self._recorder.put(record)
+            reason = self.pipeline.command(record)
+            self._publish_events()
+            self._show()
+        return CommandResult(
+            ts=now_ms, request=command.request, state="done" if reason is None else "refused", reason=reason
+        )
+
+
+def _same(a: Struct, b: Struct) -> bool:
+    """Whether two payloads say the same, their time and the running rest aside."""
+    skip = ("ts", "resting_s")
+    return all(getattr(a, name) == getattr(b, name) for name in a.__struct_fields__ if name not in skip)
+
+
+def _header(config: StationConfig, numbers: tuple[int, int]) -> Header:
+    monotonic, unix = time.monotonic(), time.time()
+    recording = secrets.token_hex(16)
+    when = datetime.fromtimestamp(unix, UTC).strftime("%Y%m%dT%H%M%SZ")
+    return Header(
+        recording=recording,
+        station=config.id,
+        session=f"{when}-{recording[:8]}",
+        first_seq=numbers[0],
+        first_set=1,
+        monotonic_anchor=monotonic,
+        unix_anchor=unix,
+        settings=msgspec.json.encode(config),
+        software=version("cable-station"),
+    )
