@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,7 +106,11 @@ TruthFile = Annotated[Path | None, Option("--truth", help="Write what really hap
 Once = Annotated[bool, Option("--once/--loop", help="End after the session, or play it over and over.")]
 
 
-@app.command(name="pty")
+@app.command(
+    name="pty",
+    help="Serve on a pseudo-terminal, which any program opens like a serial port.\n\n\b\n"
+    "Example: cable-station-sim pty --scenario iso_lateral_row --link /tmp/cable-a --ratio 0.88",
+)
 def serve_pty(
     scenario: ScenarioName = DEFAULT,
     link: Annotated[Path | None, Option(help="Symlink to the device; stays the same over restarts.")] = None,
@@ -127,11 +130,7 @@ def serve_pty(
     truth: TruthFile = None,
     once: Once = False,  # noqa: FBT002
 ) -> None:
-    """Serve on a pseudo-terminal, which any program opens like a serial port.
-
-    \b
-    Example: cable-station-sim pty --scenario iso_lateral_row --link /tmp/cable-a --ratio 0.88
-    """
+    """Serve on a pseudo-terminal."""
     play = _play(
         scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
         lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once,
@@ -146,7 +145,11 @@ def serve_pty(
     _serve(play, ports)
 
 
-@app.command(name="tcp")
+@app.command(
+    name="tcp",
+    help="Serve on a TCP port, one connection at a time; with two boards the second listens on the next port.\n\n\b\n"
+    "Example: cable-station-sim tcp --scenario prone_diagonal_raise --port 7001 --once --truth truth.json",
+)
 def serve_tcp(
     scenario: ScenarioName = DEFAULT,
     host: Annotated[str, Option(help="Address to listen on.")] = "127.0.0.1",
@@ -167,11 +170,7 @@ def serve_tcp(
     truth: TruthFile = None,
     once: Once = False,  # noqa: FBT002
 ) -> None:
-    """Serve on a TCP port, one connection at a time; with two boards the second listens on the next port.
-
-    \b
-    Example: cable-station-sim tcp --scenario prone_diagonal_raise --port 7001 --once --truth truth.json
-    """
+    """Serve on a TCP port."""
     play = _play(
         scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
         lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once,
@@ -270,7 +269,7 @@ def _serve(play: Play, ports: Callable[[], list[PtyPort | TcpPort]]) -> None:
     try:
         asyncio.run(_run(play, ports))
     except PortError as wrong:
-        print(wrong, file=sys.stderr)
+        typer.echo(wrong, err=True)
         raise typer.Exit(1) from None
 
 
@@ -283,7 +282,7 @@ async def _run(play: Play, ports: Callable[[], list[PtyPort | TcpPort]]) -> None
     async with asyncio.TaskGroup() as tasks:
         for port in opened:
             tasks.create_task(port.run(until=until), name=f"serve {port.name}")
-        print("ready", *(port.name for port in opened), flush=True)
+        typer.echo(" ".join(("ready", *(port.name for port in opened))))
         while not until.is_set():
             if play.over:
                 until.set()

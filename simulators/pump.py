@@ -26,7 +26,7 @@ class Pump:
         return frames
 
     def take(self, data: bytes, now: float) -> None:
-        """Bytes that came from the host at `now`; the device is told the time first, so that its answer is dated right."""
+        """Bytes that came from the host at `now`; the device is told the time first, which dates its answer."""
         self._waiting.extend(self.impairments(self.device.chunks(now)))
         self.device.receive(data)
 

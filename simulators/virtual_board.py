@@ -277,6 +277,7 @@ class VirtualBoard:
 
     def _command(self, message: Message, body: bytes) -> None:
         sequence, command = message.sequence, body[:2] + body[HEADER:]
+        self._answered = {k: v for k, v in self._answered.items() if self._us - v.at_us < REMEMBERED_US}
         before = self._answered.get(sequence)
         if before is None or before.command != command or isinstance(message, GetInfo | Ping):
             if message.source < len(self.sources):
@@ -285,7 +286,6 @@ class VirtualBoard:
                 source, result, value = 0, AckResult.BAD_ARGUMENT, 0
             before = _Answered(self._us, command, source, result, value)
             self._answered[sequence] = before
-            self._answered = {k: v for k, v in self._answered.items() if self._us - v.at_us < REMEMBERED_US}
         self._send(
             Ack(
                 source=before.source,
