@@ -102,9 +102,7 @@ CELL = st.one_of(st.none(), st.floats(-2.0, 2.0).map(lambda value: round(value, 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 60_000), CELL, CELL, CELL, CELL), min_size=1, max_size=40))
-def test_whatever_the_gaps_every_value_comes_once_at_its_time(
-    rows: list[tuple[int, float, float, float, float]],
-) -> None:
+def test_whatever_the_gaps_every_value_comes_once_at_its_time(rows: list[Cells]) -> None:
     lines, t = [], 0
     for step, *cells in rows:
         t += step
