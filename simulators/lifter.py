@@ -22,8 +22,8 @@ REPOSITION: Final = 0.35  # m out and back without the stack
 BUMP: Final = 0.12  # m; somebody brushes a hanging cable
 SNATCH: Final = 0.06  # m of a jerk before the pull
 PARTIAL_SHARE: Final = 0.4  # of the ROM
-DROP_SHARE: Final = 0.6  # of the ROM at which a handle slips out of the hand
-LET_GO_SHARE: Final = 0.7  # of the way back that is still to go when a hand opens
+DROP_SHARE: Final = 0.55  # of the time of the stroke out after which a handle slips out of the hand
+LET_GO_SHARE: Final = 0.4  # of the time of the way back after which a hand opens
 PAUSE: Final = 0.7  # s of standing in mid-stroke
 ENGAGE: Final = 0.35  # s in which the hands take the weight
 
@@ -240,13 +240,13 @@ class SetBuilder:
             path.move(base, 0.18)
             path.stand(0.15)
         if "dropped" in deeds:
-            path.move(base + DROP_SHARE * tempo.rom, DROP_SHARE * tempo.concentric)
+            path.begin_to_move(base + tempo.rom, tempo.concentric, share=DROP_SHARE)
             path.fall(self.fall[side])
             return
         out = self._stroke(path, base + tempo.rom, tempo.concentric, tempo, pause="pause_out" in deeds)
         path.stand(tempo.top)
         if "let_go" in deeds:
-            path.move(base + LET_GO_SHARE * tempo.rom, (1.0 - LET_GO_SHARE) * tempo.eccentric)
+            path.begin_to_move(base, tempo.eccentric, share=LET_GO_SHARE)
             path.fall(self.fall[side])
             self.strokes.append(Stroke(side, effort, out, None, let_go=True))
             return

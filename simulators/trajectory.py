@@ -42,8 +42,8 @@ class Segment:
     """One piece of a path. Position in m, load as a share of the machine's, pull in N beside the machine's load.
 
     A fall starts with `speed` and has the constant `acceleration`; every other segment is a minimum-jerk stroke
-    from x0 to x1, and a stand where the two are the same. Load and pull go from their first to their last value
-    along a minimum-jerk curve too.
+    from x0 to `target`, and a stand where the two are the same. It takes `whole` s, and is broken off after `duration`
+    where that is less. Load and pull go from their first to their last value along a minimum-jerk curve too.
     """
 
     start: float
@@ -56,6 +56,8 @@ class Segment:
     pull1: float = 0.0
     speed: float = 0.0
     acceleration: float = 0.0
+    target: float = 0.0
+    whole: float = 1.0
 
     @property
     def end(self) -> float:
@@ -88,6 +90,7 @@ class Path:
         self.x = 0.0
         self.load = 0.0
         self.pull = 0.0
+        self._speed = 0.0  # in which the last segment was broken off
         self._table: Floats | None = None
 
     def stand(self, duration: float, *, load: float | None = None, pull: float | None = None) -> None:
@@ -103,17 +106,29 @@ class Path:
         """Go to `x` in one minimum-jerk stroke."""
         self._add(duration, x, load, None)
 
+    def begin_to_move(self, x: float, duration: float, *, share: float) -> None:
+        """Go towards `x`, and break off in full motion after this share of the stroke's time; a fall must follow."""
+        done = float(minimum_jerk(np.array(share)))
+        stop = self.x + done * (x - self.x)
+        speed = (x - self.x) / duration * 30.0 * share**2 * (1.0 - share) ** 2
+        self._append(
+            Segment(
+                self.t, share * duration, self.x, stop, self.load, self.load, target=x, whole=duration,
+            )
+        )  # fmt: skip
+        self._speed = speed
+
     def let_load(self, load: float) -> None:
         """Change the load at this very instant, as a hand does that opens."""
         self.load = load
 
     def fall(self, acceleration: float, *, floor: float = 0.0, restitution: float = 0.25) -> None:
-        """Fall to `floor` with `acceleration` (m/s^2, positive) from rest, and bounce there."""
+        """Fall to `floor` with `acceleration` (m/s^2, positive), from rest or from a motion broken off, and bounce."""
         self.let_load(0.0)
-        height = self.x - floor
-        duration = (2.0 * height / acceleration) ** 0.5
-        self._ballistic(duration, floor, 0.0, -acceleration)
-        speed = acceleration * duration
+        speed = self._speed
+        landing = (speed**2 + 2.0 * acceleration * (self.x - floor)) ** 0.5
+        self._ballistic((speed + landing) / acceleration, floor, speed, -acceleration)
+        speed = landing
         for _ in range(BOUNCES):
             speed *= restitution
             self._ballistic(2.0 * speed / acceleration, floor, speed, -acceleration)
@@ -123,21 +138,33 @@ class Path:
         if self._table is None:
             self._table = np.array(
                 [
-                    (s.start, s.duration, s.x0, s.x1, s.load0, s.load1, s.pull0, s.pull1, s.speed, s.acceleration)
+                    (
+                        s.start,
+                        s.duration,
+                        s.x0,
+                        s.load0,
+                        s.load1,
+                        s.pull0,
+                        s.pull1,
+                        s.speed,
+                        s.acceleration,
+                        s.target,
+                        s.whole,
+                    )
                     for s in self.segments
                 ]
             )
         which = np.clip(np.searchsorted(self._table[:, 0], times, side="right") - 1, 0, None)
-        start, duration, x0, x1, load0, load1, pull0, pull1, speed, acceleration = self._table[which].T
+        start, duration, x0, load0, load1, pull0, pull1, speed, acceleration, target, whole = self._table[which].T
         elapsed = np.clip(times - start, 0.0, duration)
-        tau = elapsed / duration
+        tau = elapsed / whole
         inside = (tau > 0.0) & (tau < 1.0)
         falls = acceleration != 0.0
         share = minimum_jerk(tau)
-        stroke = x1 - x0
+        stroke = target - x0
         x = np.where(falls, x0 + speed * elapsed + 0.5 * acceleration * elapsed**2, x0 + stroke * share)
-        v = np.where(falls, speed + acceleration * elapsed, stroke / duration * 30.0 * tau**2 * (1.0 - tau) ** 2)
-        a = np.where(falls, acceleration, stroke / duration**2 * (60.0 * tau - 180.0 * tau**2 + 120.0 * tau**3))
+        v = np.where(falls, speed + acceleration * elapsed, stroke / whole * 30.0 * tau**2 * (1.0 - tau) ** 2)
+        a = np.where(falls, acceleration, stroke / whole**2 * (60.0 * tau - 180.0 * tau**2 + 120.0 * tau**3))
         return Motion(
             x=x,
             v=np.where(inside, v, 0.0),
@@ -163,12 +190,15 @@ class Path:
     def _add(self, duration: float, x: float, load: float | None, pull: float | None) -> None:
         load1 = self.load if load is None else load
         pull1 = self.pull if pull is None else pull
-        self._append(Segment(self.t, duration, self.x, x, self.load, load1, self.pull, pull1))
+        self._append(Segment(self.t, duration, self.x, x, self.load, load1, self.pull, pull1, target=x, whole=duration))
 
     def _ballistic(self, duration: float, x: float, speed: float, acceleration: float) -> None:
-        self._append(Segment(self.t, duration, self.x, x, self.load, self.load, 0.0, 0.0, speed, acceleration))
+        self._append(
+            Segment(self.t, duration, self.x, x, self.load, self.load, 0.0, 0.0, speed, acceleration, x, duration)
+        )
 
     def _append(self, segment: Segment) -> None:
         self.segments.append(segment)
         self.t, self.x, self.load, self.pull = segment.end, segment.x1, segment.load1, segment.pull1
+        self._speed = 0.0
         self._table = None

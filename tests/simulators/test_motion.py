@@ -116,3 +116,19 @@ def test_a_dropped_handle_falls_freely_bounces_lower_each_time_and_ends_at_home(
     assert Cable().force(motion).max() < 10.0  # nothing but the return spring
     after = motion.x[t > landing + 1e-3]
     assert 0.02 < after.max() < 0.1
+
+
+def test_a_handle_that_slips_in_full_motion_flies_on_before_it_falls() -> None:
+    path = Path()
+    path.stand(0.2, load=1.0)
+    path.begin_to_move(0.6, 1.0, share=0.5)
+    slipped = path.t
+    path.fall(8.0)
+    path.stand(1.0)
+    speed = 1.875 * 0.6 / 1.0
+    t = np.linspace(slipped - 0.1, path.t, 50_001)
+    motion = path.at(t)
+    assert motion.x.max() == pytest.approx(0.3 + speed**2 / (2 * 8.0), rel=1e-6)
+    assert np.abs(np.diff(motion.v[t < slipped + 0.2])).max() < 1e-3  # no jump of the speed where the hand opens
+    assert Cable().force(motion)[t > slipped + 1e-6].max() < 10.0
+    assert motion.x[-1] == 0.0
