@@ -17,6 +17,7 @@ OVERLAP: Final = 0.3  # of the shorter concentric; so much in common makes two r
 SWITCHES: Final = 0.5  # of the side changes that strict alternation would have
 LEAST_LOAD: Final = 15.0  # N
 LEAST_SHARE: Final = 0.1  # of the heavier side
+LEAST_HOLD: Final = 0.2  # s; two turns without a hold have no asymmetry of it
 PARTIAL: Final = 0.6  # of the reference ROM
 JOULE_PER_KCAL: Final = 4184.0
 
@@ -169,6 +170,10 @@ def compare(left: Counted, right: Counted, *, name: IndexName) -> tuple[dict[str
                 (rep.measures.reasons[quantity] for rep in (left, right) if quantity in rep.measures.reasons), "unknown"
             )
             values[key], reasons[key] = None, reason
+        elif key == "hold_s_pct" and (
+            max(a, b) < LEAST_HOLD or (left.measures.rom is None) != (right.measures.rom is None)
+        ):
+            values[key], reasons[key] = None, "no_hold"
         elif light:
             values[key], reasons[key] = None, "load"
         else:
