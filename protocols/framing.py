@@ -26,9 +26,9 @@ class FramingCounters:
 
 
 def encode(body: bytes) -> bytes:
-    """A frame around a body. Raises ValueError for a body over MAX_BODY bytes."""
-    if len(body) > MAX_BODY:
-        raise ValueError(f"a body of {len(body)} bytes is over the {MAX_BODY} that fit a frame")
+    """A frame around a body. Raises ValueError for a body that is empty or over MAX_BODY bytes."""
+    if not 0 < len(body) <= MAX_BODY:
+        raise ValueError(f"a body of {len(body)} bytes; 1 to {MAX_BODY} fit a frame")
     framed: bytes = cobs.encode(body + crc32(body).to_bytes(4, "little"))
     return framed + b"\0"
 
@@ -84,7 +84,7 @@ class FrameDecoder:
         except cobs.DecodeError:
             checked = b""
         body, check = checked[:-4], checked[-4:]
-        if len(checked) < 5 or int.from_bytes(check, "little") != crc32(body):
+        if not 0 < len(body) <= MAX_BODY or int.from_bytes(check, "little") != crc32(body):
             self.counters.damaged += 1
             self.counters.junk += len(framed) + 1
             return None

@@ -102,8 +102,10 @@ _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
 
 
 def encode(record: Record) -> bytes:
-    """A record's bytes, to be appended."""
+    """A record's bytes, to be appended. Raises RecordingError for one that no reader would take."""
     body = _encoder.encode(record)
+    if len(body) > LONGEST:
+        raise RecordingError(f"a record of {len(body)} bytes; at most {LONGEST} can be read again")
     return _HEAD.pack(len(body), crc32(body)) + body
 
 
@@ -136,7 +138,7 @@ class RecordDecoder:
         records = []
         while len(self._buffer) >= _HEAD.size:
             length, check = _HEAD.unpack_from(self._buffer)
-            if length > LONGEST:
+            if not 0 < length <= LONGEST:  # a file system's zeros after a power cut are no records either
                 self.damage = f"a record of {length} bytes at byte {self._at} cannot be"
                 break
             if len(self._buffer) < _HEAD.size + length:

@@ -8,6 +8,7 @@ from typing import Final
 
 ROOT: Final = "cable/v1"
 ID: Final = re.compile(r"[a-z0-9-]+")
+COMMAND: Final = re.compile(r"[a-z][a-z_]*")
 
 
 def valid_id(text: str) -> bool:
@@ -15,17 +16,27 @@ def valid_id(text: str) -> bool:
     return ID.fullmatch(text) is not None
 
 
+def _checked(**ids: str) -> None:
+    for name, text in ids.items():
+        if not valid_id(text):
+            raise ValueError(f"{name} {text!r}: an id is made of a-z, 0-9 and -")
+
+
 def gateway_status(*, site: str, gateway: str) -> str:
-    """Where the gateway's own status stands, its last will."""
+    """Where the gateway's own status stands, its last will. Raises ValueError for what is no id."""
+    _checked(site=site, gateway=gateway)
     return f"{ROOT}/{site}/_gateway/{gateway}/status"
 
 
 @dataclass(frozen=True, slots=True)
 class StationTopics:
-    """The topics of one station."""
+    """The topics of one station. Raises ValueError for what is no id."""
 
     site: str
     station: str
+
+    def __post_init__(self) -> None:
+        _checked(site=self.site, station=self.station)
 
     def of(self, name: str) -> str:
         """status, info, state, telemetry or health."""
@@ -50,4 +61,7 @@ def parse_command(topic: str) -> tuple[str, str, str] | None:
     parts = topic.split("/")
     if len(parts) != 6 or f"{parts[0]}/{parts[1]}" != ROOT or parts[4] != "cmd":
         return None
-    return parts[2], parts[3], parts[5]
+    site, station, command = parts[2], parts[3], parts[5]
+    if not (valid_id(site) and valid_id(station) and COMMAND.fullmatch(command)):
+        return None
+    return site, station, command
