@@ -1,38 +1,22 @@
-"""One board's life: opened, asked who it is, started, listened to, missed, and opened again."""
+"""One board's life: its link is opened, lived on, lost, and opened again, for ever."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
-from firmware_bridge.cablelink_driver import MAJOR, CablelinkCommander
-from firmware_bridge.drivers import BoardConfig, make_driver, open_link
+from firmware_bridge.board_session import BoardSession, GivenUpError, ProblemName, Timing
+from firmware_bridge.drivers import BoardConfig, check_url, make_driver, open_link
 from firmware_bridge.link import Chunk, Link, LinkError
-from firmware_bridge.messages import Acknowledged, Identity, Message
+from firmware_bridge.messages import Message
+from protocols.cablelink import AckResult
 
-ASK_EVERY: Final = 0.5  # s, who a board is that has not said so
-STRANGE_AFTER: Final = 2.0  # s without a valid frame
-ACK_WITHIN: Final = 0.2  # s
-REPEATS: Final = 3
-PING_EVERY: Final = 1.0  # s
-EARLY_PINGS: Final = 5  # of them at once, so that the clock is known soon
-EARLY_PING_EVERY: Final = 0.1  # s
-ASK_AGAIN_AFTER: Final = 1.5  # s of silence while streaming
-GIVE_UP_AFTER: Final = 3.0  # s of it
-LOOK_EVERY: Final = 0.1  # s
-BACK_OFF: Final = 0.25  # s, doubled up to BACK_OFF_MOST
-BACK_OFF_MOST: Final = 5.0  # s
-REFUSED_FOR: Final = 30.0  # s until a board of a higher version is asked again
-STOP_WITHIN: Final = 0.3  # s
-
-ProblemName = Literal[
-    "board_absent", "board_silent", "board_junk", "board_version", "board_refuses", "board_lost", "board_config"
-]
+USUAL: Final = Timing()
+SPREAD: Final = 0.2  # of a back-off, so that the boards of a gym do not all come back at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,188 +42,107 @@ class Sink(Protocol):
         """The link was lost or closed."""
 
 
-class VersionError(Exception):
-    """The board speaks a later major version."""
-
-
 class Board:
     """Owns one link. `run` goes on until it is cancelled, whatever the board does."""
 
-    def __init__(self, config: BoardConfig, sink: Sink, problems: Callable[[BoardProblem], None]) -> None:
-        """Take the configuration and where input and problems go. Raises ValueError for an unknown driver."""
+    def __init__(
+        self,
+        config: BoardConfig,
+        sink: Sink,
+        problems: Callable[[BoardProblem], None],
+        *,
+        timing: Timing = USUAL,
+        seed: int | None = None,
+    ) -> None:
+        """Take the configuration and where input and problems go. `seed`: of the back-off's spread, None: the id.
+
+        Raises ValueError for a wrong URL or an unknown driver.
+        """
+        check_url(config.url)
         self.config = config
-        self._sink = sink
-        self._problems = problems
-        self._commander: CablelinkCommander = make_driver(config.driver).commander
-        self._standing: ProblemName | None = None
-        self._random = random.Random(config.id)  # spreads reconnects of many boards, the same at each run
-        self._link: Link | None = None
-        self._identities: dict[int, Identity] = {}
-        self._to_start: list[int] = []
-        self._acks: dict[int, asyncio.Future[int]] = {}
-        self._bytes = 0
-        self._frames = 0
-        self._last_frame = 0.0
+        self._sink, self._problems, self._timing = sink, problems, timing
+        self._commander = make_driver(config.driver).commander
+        self._random = random.Random(config.id if seed is None else seed)
+        self._standing: BoardProblem | None = None
+        self._session: BoardSession | None = None
 
     async def run(self) -> None:
-        """Live until cancelled."""
-        wait = BACK_OFF
+        """Live until cancelled; then the board is stopped and the link closed."""
+        wait = self._timing.back_off
         while True:
+            away = 0.0
             try:
                 link = await open_link(self.config.url)
             except LinkError as error:
-                self._raise("board_absent" if self._standing != "board_lost" else "board_lost", str(error))
-            except ValueError as error:
-                self._raise("board_config", str(error))
+                self._report("board_absent", str(error))
             else:
-                frames = self._frames
-                reason = await self._session(link)
-                if self._frames > frames:
-                    wait = BACK_OFF
-                if reason is not None:
-                    wait = max(wait, reason)
-            await asyncio.sleep(wait * self._random.uniform(0.8, 1.2))
-            wait = min(2.0 * wait, BACK_OFF_MOST)
-
-    async def _session(self, link: Link) -> float | None:
-        """One link from its opening to its loss; returns how long to stay away, None: the usual back-off."""
-        self._link = link
-        self._identities.clear()
-        self._to_start.clear()
-        self._bytes, self._last_frame = 0, time.monotonic()
-        self._sink.link_up(self.config.id, time.monotonic())
-        why, away = "closed", None
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen(link), name=f"{self.config.id}: listen")
-                tasks.create_task(self._live(link), name=f"{self.config.id}: live")
-        except* LinkError as lost:
-            why = str(lost.exceptions[0])
-            self._raise("board_lost", why)
-        except* VersionError as refused:
-            why, away = str(refused.exceptions[0]), REFUSED_FOR
-            self._raise("board_version", why)
-        finally:
-            self._link = None
-            for waiting in self._acks.values():
-                waiting.cancel()
-            self._acks.clear()
-            with contextlib.suppress(LinkError, TimeoutError):
-                async with asyncio.timeout(STOP_WITHIN):
-                    for source in self._identities:
-                        await link.send(self._commander.stop(source)[1])
-            await link.close()
-            self._sink.link_down(self.config.id, time.monotonic(), why)
-        return away
-
-    async def _listen(self, link: Link) -> None:
-        while True:
-            chunk = await link.receive()
-            self._bytes += len(chunk.data)
-            for message in self._sink.chunk(self.config.id, chunk):
-                self._frames += 1
-                self._last_frame = chunk.received_at
-                if isinstance(message, Identity):
-                    self._identified(message)
-                elif isinstance(message, Acknowledged):
-                    waiting = self._acks.pop(message.of_sequence, None)
-                    if waiting is not None and not waiting.done():
-                        waiting.set_result(message.result)
-
-    def _identified(self, identity: Identity) -> None:
-        known = self._identities.get(identity.source)
-        if identity.major > MAJOR:
-            raise VersionError(
-                f"{self.config.url}: the board speaks cablelink {identity.major}, this program {MAJOR}; update it"
-            )
-        self._identities[identity.source] = identity
-        if known is None or known.boot_id != identity.boot_id:
-            self._to_start.append(identity.source)
-
-    async def _live(self, link: Link) -> None:
-        opened = time.monotonic()
-        asked = pinged = -1e9
-        pings = 0
-        while True:
-            now = time.monotonic()
-            while self._to_start:
-                await self._start(link, self._identities[self._to_start.pop(0)])
-            if not self._identities and now - asked >= ASK_EVERY:
-                asked = now
-                await link.send(self._commander.who())
-            if not self._identities and now - opened >= STRANGE_AFTER:
-                self._strange()
-            if self._identities:
-                silent = now - self._last_frame
-                if silent >= GIVE_UP_AFTER:
-                    raise LinkError(f"{self.config.url}: the board fell silent")
-                if silent >= ASK_AGAIN_AFTER and now - asked >= ASK_EVERY:
-                    asked = now
-                    await link.send(self._commander.who())
-                if now - pinged >= (EARLY_PING_EVERY if pings < EARLY_PINGS else PING_EVERY):
-                    pinged, pings = now, pings + 1
-                    for source in self._identities:
-                        await link.send(self._commander.ping(source, now=time.monotonic()))
-            await asyncio.sleep(LOOK_EVERY if self._identities else 0.02)
-
-    def _strange(self) -> None:
-        if self._bytes:
-            self._raise(
-                "board_junk",
-                f"{self.config.url}: {self._bytes} bytes and no {self.config.driver} in them; "
-                "is the baud rate right, and is it this kind of board?",
-            )
-        else:
-            self._raise("board_silent", f"{self.config.url}: opened, but nothing is heard; is the board running?")
-
-    async def _start(self, link: Link, identity: Identity) -> None:
-        sequence, data = self._commander.start(identity, rate_hz=self.config.rate_hz, batch=self.config.batch)
-        result = await self._command(link, sequence, data)
-        if result == 0:
-            self._clear()
-        elif result is None:
-            self._raise("board_refuses", f"{self.config.url}: the board does not answer START")
-        else:
-            self._raise(
-                "board_refuses", f"{self.config.url}: the board refused START with {result}; is the rate right?"
-            )
-
-    async def _command(self, link: Link, sequence: int, data: bytes) -> int | None:
-        """Send a command until it is acknowledged; its result, None when there was no answer."""
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._acks[sequence] = answer
-        try:
-            for _ in range(REPEATS + 1):
-                await link.send(data)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(ACK_WITHIN):
-                        return await asyncio.shield(answer)
-            return None
-        finally:
-            self._acks.pop(sequence, None)
+                session = self._begun(link)
+                away = await self._live(session)
+                if session.has_streamed:
+                    wait = self._timing.back_off
+            await asyncio.sleep(max(wait * self._random.uniform(1.0 - SPREAD, 1.0 + SPREAD), away))
+            wait = min(2.0 * wait, self._timing.back_off_most)
 
     async def identify(self, *, seconds: int = 5) -> str | None:
         """Let the board blink. Returns None when it does, else why not."""
-        link = self._link
-        if link is None or not self._identities:
+        return await self._ask(lambda session: session.identify(seconds=seconds))
+
+    async def tare(self, *, samples: int) -> str | None:
+        """Let the board tare its channels. Returns None when it has begun to, else why not."""
+        return await self._ask(lambda session: session.tare(samples=samples))
+
+    async def _ask(self, command: Callable[[BoardSession], Awaitable[int | None]]) -> str | None:
+        if self._session is None or not self._session.has_streamed:
             return f"board {self.config.id} is not connected"
         try:
-            for source in self._identities:
-                result = await self._command(link, *self._commander.identify(source, seconds=seconds))
-                if result != 0:
-                    return f"board {self.config.id} {'does not answer' if result is None else 'cannot do that'}"
+            result = await command(self._session)
         except LinkError as error:
             return str(error)
-        return None
+        if result is None:
+            return f"board {self.config.id} does not answer"
+        return None if result == AckResult.DONE else f"board {self.config.id} refuses it with {result}"
 
-    def _raise(self, name: ProblemName, detail: str) -> None:
-        if self._standing == name:
-            return
-        self._clear()
-        self._standing = name
-        self._problems(BoardProblem(board=self.config.id, name=name, raised=True, detail=detail))
+    def _begun(self, link: Link) -> BoardSession:
+        return BoardSession(
+            link,
+            url=self.config.url,
+            rate_hz=self.config.rate_hz,
+            batch=self.config.batch,
+            commander=self._commander,
+            deliver=lambda chunk: self._sink.chunk(self.config.id, chunk),
+            report=self._report,
+            timing=self._timing,
+        )
 
-    def _clear(self) -> None:
-        if self._standing is not None:
-            cleared, self._standing = self._standing, None
-            self._problems(BoardProblem(board=self.config.id, name=cleared, raised=False))
+    async def _live(self, session: BoardSession) -> float:
+        """One session to its end; returns for how long, s, there is no point in another."""
+        self._session = session
+        why, away = "closed", 0.0
+        self._sink.link_up(self.config.id, time.monotonic())
+        try:
+            await session.run()
+        except LinkError as lost:
+            why = str(lost)
+            problem: ProblemName = lost.problem if isinstance(lost, GivenUpError) else "link_lost"
+            self._report(problem, why)
+            if problem == "board_version":
+                away = self._timing.refused_for
+        finally:
+            self._session = None
+            try:
+                await session.close()
+            finally:
+                self._sink.link_down(self.config.id, time.monotonic(), why)
+        return away
+
+    def _report(self, name: ProblemName | None, detail: str) -> None:
+        """Pass a problem on if it is news; None: there is none any more."""
+        standing = self._standing
+        if standing is not None and (standing.name, name) == ("link_lost", "board_absent"):
+            name = "link_lost"  # it is the same trouble, seen from the next attempt
+        if standing is not None and standing.name != name:
+            self._problems(BoardProblem(board=self.config.id, name=standing.name, raised=False))
+            self._standing = None
+        if name is not None and (standing is None or (standing.name, standing.detail) != (name, detail)):
+            self._standing = BoardProblem(board=self.config.id, name=name, raised=True, detail=detail)
+            self._problems(self._standing)

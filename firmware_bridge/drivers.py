@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Meta, Struct
 
-from firmware_bridge.cablelink_driver import CablelinkCommander, CablelinkReader
+from firmware_bridge.cablelink_commander import CablelinkCommander
+from firmware_bridge.cablelink_reader import CablelinkReader
 from firmware_bridge.link import Link
 from firmware_bridge.serial_link import open_serial
 from firmware_bridge.tcp_link import open_tcp

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+BoardFault = Literal["encoder_fault_left", "encoder_fault_right", "tare_active", "overrun", "low_battery"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelInfo:
@@ -18,7 +20,7 @@ class ChannelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a board is. restarted: it was known before under another boot."""
+    """What a board is. restarted: it was known before under another boot. batch: samples in a message."""
 
     source: int
     major: int
@@ -42,6 +44,7 @@ class SampleBlock:
     channels: tuple[ChannelInfo, ...]
     saturated: tuple[bool, bool]  # the left force, the right force
     lost_before: int  # frames
+    faults: frozenset[BoardFault] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +77,30 @@ class BoardLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoardEvent:
+    """Something happened on the board, at the cable of `side` where it says so; detail is the board's own."""
+
+    source: int
+    name: Literal["button", "limit_reached"]
+    side: Literal["left", "right"] | None
+    detail: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unplaced:
+    """Samples came that cannot be read before the board has said what it is: ask it."""
+
+    source: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
     """A valid message that says nothing else here: the board is alive and speaks the protocol."""
 
     source: int
 
 
-Message = Identity | SampleBlock | Acknowledged | BoardStatus | BoardLog | Heard
+Message = Identity | SampleBlock | Acknowledged | BoardStatus | BoardLog | BoardEvent | Unplaced | Heard
 
 
 @dataclass(slots=True)
@@ -98,7 +118,11 @@ class ReaderCounters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockState:
-    """How a board's clock runs against the host's. skew in ppm; uncertainty (standard) and jitter in s."""
+    """How a board's clock runs against the host's.
+
+    skew_ppm: positive where the board's is fast. uncertainty (standard, of a sample's time) and jitter (mean delay of a
+    frame over the least) in s.
+    """
 
     skew_ppm: float
     uncertainty: float

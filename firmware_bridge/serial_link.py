@@ -6,8 +6,12 @@ A thread for each port would cost three times the CPU, and a blocking read would
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import grp
 import os
+import select
+import termios
 import time
 from typing import Final
 
@@ -16,26 +20,40 @@ import serial
 from firmware_bridge.link import Chunk, LinkError
 
 CHUNK: Final = 4096  # bytes
+DRAIN_LOOKS: Final = 20  # for the last command to leave before the port is closed
+DRAIN_LOOK: Final = 0.005  # s between two of them
+_ABSENT: Final = "there is no such port; is the board plugged in?"
+_BUSY: Final = "another program uses this port; close it"
+_NO_PORT: Final = "this is no serial port; is the path right?"
 _ADVICE: Final = {
-    errno.ENOENT: "there is no such port; is the board plugged in?",
-    errno.ENODEV: "there is no such port; is the board plugged in?",
-    errno.ENXIO: "there is no such port; is the board plugged in?",
-    errno.EACCES: "no permission; add this user to the group dialout and log in again",
-    errno.EBUSY: "another program uses this port; close it",
-    errno.EAGAIN: "another program uses this port; close it",
-    errno.EWOULDBLOCK: "another program uses this port; close it",
-    errno.ENOTTY: "this is no serial port",
-    errno.EISDIR: "this is no serial port",
+    errno.ENOENT: _ABSENT,
+    errno.ENODEV: _ABSENT,
+    errno.ENXIO: _ABSENT,
+    errno.EBUSY: _BUSY,
+    errno.ENOTTY: _NO_PORT,
+    errno.EISDIR: _NO_PORT,
 }
 
 
-def _advice(error: Exception) -> str:
-    number = getattr(error, "errno", None)
+def _advice(path: str, error: Exception) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.EACCES, errno.EPERM):
+        return f"no permission; add this user to the group {_group(path)} and log in again"
     if number in _ADVICE:
         return _ADVICE[number]
-    if "exclusively lock" in str(error):
-        return _ADVICE[errno.EBUSY]
-    return os.strerror(number) if number else str(error)
+    text = str(error)  # pyserial keeps these errors' numbers in their text only
+    if "exclusively lock" in text:
+        return _BUSY
+    if "configure port" in text:
+        return _NO_PORT
+    return os.strerror(number) if number else text
+
+
+def _group(path: str) -> str:
+    try:
+        return grp.getgrgid(os.stat(path).st_gid).gr_name  # noqa: PTH116 - a Path says no more
+    except (OSError, KeyError):
+        return "dialout"
 
 
 class SerialLink:
@@ -55,16 +73,22 @@ class SerialLink:
         except BlockingIOError:
             return
         except OSError as error:
-            self._end(LinkError(f"{self._port.name}: {os.strerror(error.errno or 0)}; was the plug pulled?"))
+            self._end(os.strerror(error.errno or 0))
             return
         if data:
             self._chunks.put_nowait(Chunk(time.monotonic(), data))
-        else:
-            self._end(LinkError(f"{self._port.name}: the port was closed at its other end; was the plug pulled?"))
+        elif self._has_hung_up():
+            self._end("the port is gone")
 
-    def _end(self, error: LinkError) -> None:
+    def _has_hung_up(self) -> bool:
+        """Whether nothing was read because the device is gone; its buffer may just have been flushed by somebody."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        return any(events & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, events in poll.poll(0))
+
+    def _end(self, reason: str) -> None:
         self._loop.remove_reader(self._fd)
-        self._chunks.put_nowait(error)
+        self._chunks.put_nowait(LinkError(f"{self._port.name}: {reason}; was the plug pulled?"))
 
     async def receive(self) -> Chunk:
         """Return the next bytes. Raises LinkError when the port is gone."""
@@ -75,7 +99,7 @@ class SerialLink:
         return item
 
     async def send(self, data: bytes) -> None:
-        """Send all bytes. Raises LinkError when the port is gone."""
+        """Send all bytes, one caller at a time. Raises LinkError when the port is gone."""
         rest = memoryview(data)
         while rest and not self._closed:
             try:
@@ -83,7 +107,7 @@ class SerialLink:
             except BlockingIOError:
                 await self._writable()
             except OSError as error:
-                raise LinkError(f"{self._port.name}: {os.strerror(error.errno or 0)}") from None
+                raise LinkError(f"{self._port.name}: {os.strerror(error.errno or 0)}; was the plug pulled?") from None
 
     async def _writable(self) -> None:
         ready = asyncio.Event()
@@ -100,16 +124,26 @@ class SerialLink:
         self._closed = True
         self._loop.remove_reader(self._fd)
         try:
-            self._port.close()
-        except OSError:
-            return  # the device is gone, and so is the port
+            await self._drain()
+        finally:
+            with contextlib.suppress(OSError):  # the device is gone, and so is the port
+                self._port.close()
+
+    async def _drain(self) -> None:
+        """Let what was sent last leave; what a hung board does not take goes, or the kernel waits half a minute."""
+        with contextlib.suppress(OSError, termios.error):
+            for _ in range(DRAIN_LOOKS):
+                if not self._port.out_waiting:
+                    return
+                await asyncio.sleep(DRAIN_LOOK)
+            termios.tcflush(self._fd, termios.TCOFLUSH)
 
 
 async def open_serial(path: str, *, baud: int) -> SerialLink:
     """Open a port for this process alone. Raises LinkError with what to do."""
     try:
         port = serial.Serial(path, baudrate=baud, timeout=0, write_timeout=0, exclusive=True)
-    except (OSError, ValueError) as error:  # SerialException is an OSError
-        raise LinkError(f"{path}: {_advice(error)}") from None
+    except (OSError, ValueError, termios.error) as error:  # SerialException is an OSError
+        raise LinkError(f"{path}: {_advice(path, error)}") from None
     os.set_blocking(port.fileno(), False)
     return SerialLink(port)

@@ -1,0 +1,60 @@
+"""What a board that speaks cablelink is told: commands to bytes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from firmware_bridge.messages import Identity
+from protocols import cablelink, framing
+
+SEQUENCES: Final = 1 << 16
+ALL_CHANNELS: Final = 0xFF
+LARGEST_BATCH: Final = 255  # samples; START has a byte for it
+
+
+class CablelinkCommander:
+    """Commands as bytes, each with a sequence of its own; a repeat is the same bytes again."""
+
+    def __init__(self) -> None:
+        self._sequence = 0
+
+    def _framed(self, message: cablelink.Message) -> tuple[int, bytes]:
+        return message.sequence, framing.encode(message.to_body())
+
+    def _next(self) -> int:
+        self._sequence = (self._sequence + 1) % SEQUENCES
+        return self._sequence
+
+    def who(self) -> bytes:
+        """Ask what the board is; the leading 00 ends whatever stood half-sent on the line."""
+        return b"\0" + self._framed(cablelink.GetInfo(sequence=self._next()))[1]
+
+    def start(self, identity: Identity, *, rate_hz: int | None, batch: int | None) -> tuple[int, bytes]:
+        """Begin to stream all channels; None: as the board says of itself, a message lasting as long at any rate."""
+        rate = rate_hz if rate_hz is not None else identity.rate_hz
+        if batch is None:
+            batch = round(identity.batch * rate / max(identity.rate_hz, 1))
+        start = cablelink.Start(
+            source=identity.source,
+            sequence=self._next(),
+            rate_hz=rate,
+            batch=min(max(batch, 1), LARGEST_BATCH),
+            channel_mask=ALL_CHANNELS,
+        )
+        return self._framed(start)
+
+    def stop(self, source: int) -> tuple[int, bytes]:
+        """End streaming."""
+        return self._framed(cablelink.Stop(source=source, sequence=self._next()))
+
+    def tare(self, source: int, *, samples: int) -> tuple[int, bytes]:
+        """Let the board tare all its channels over so many samples."""
+        return self._framed(cablelink.Tare(source=source, sequence=self._next(), mask=ALL_CHANNELS, samples=samples))
+
+    def identify(self, source: int, *, seconds: int) -> tuple[int, bytes]:
+        """Let the board blink."""
+        return self._framed(cablelink.Identify(source=source, sequence=self._next(), seconds=seconds))
+
+    def ping(self, source: int, *, now: float) -> bytes:
+        """Ask for the board's time; now: host monotonic, s."""
+        return self._framed(cablelink.Ping(source=source, sequence=self._next(), host_ns=round(now * 1e9)))[1]

@@ -1,0 +1,40 @@
+"""Commands that are repeated until they are acknowledged. A repeat is the same bytes, so that it takes effect once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+REPEATS: Final = 3
+
+
+class Exchange:
+    """The commands of one link that wait for their ACK."""
+
+    def __init__(self, send: Callable[[bytes], Awaitable[None]], *, ack_within: float) -> None:
+        """`ack_within`: s after which a command is repeated."""
+        self._send = send
+        self._ack_within = ack_within
+        self._waiting: dict[int, asyncio.Future[int]] = {}
+
+    async def command(self, sequence: int, data: bytes) -> int | None:
+        """Send a command until it is acknowledged; its result (0: done), None without an answer. Raises LinkError."""
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting[sequence] = answer
+        try:
+            for _ in range(1 + REPEATS):
+                await self._send(data)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._ack_within):
+                        return await asyncio.shield(answer)
+            return None
+        finally:
+            del self._waiting[sequence]
+
+    def acknowledged(self, of_sequence: int, result: int) -> None:
+        """An ACK came; one for nobody (a repeat's) is let go."""
+        answer = self._waiting.get(of_sequence)
+        if answer is not None and not answer.done():
+            answer.set_result(result)
