@@ -5,31 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import os
 import secrets
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
+from controller.broker_child import BrokerChild, BrokerError, PortTakenError
+from controller.broker_mosquitto import Roles, find_mosquitto, write_files
 from controller.config import BrokerConfig
-from protocols.topics import ROOT
 
-READY_WITHIN: Final = 10.0  # s
-RESTART_AFTER: Final = 0.5  # s
-STOP_WITHIN: Final = 2.0  # s
+__all__ = ["Account", "Broker", "BrokerError", "available", "broker", "external", "find_mosquitto", "free_port"]
+
 LOOPBACK: Final = "127.0.0.1"
-MOSQUITTO: Final = ("mosquitto", "/usr/sbin/mosquitto")
+TRIES: Final = 5  # free ports, each of which somebody else might take first
+PASSWORD_BYTES: Final = 18
 
-
-class BrokerError(Exception):
-    """The child broker will not start; one line that says why and what to do."""
+Kind = Literal["mosquitto", "amqtt", "external"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +39,13 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """How a broker is reached, and by whom. dashboard: for reading along, None where the broker is not ours."""
+    """How a broker is reached, and by whom. display, dashboard: for others, None where the broker is not ours."""
 
     host: str
     port: int
-    kind: str  # mosquitto, amqtt or external
+    kind: Kind
     gateway: Account | None = None
+    display: Account | None = None
     dashboard: Account | None = None
     tls: bool = False
 
@@ -65,11 +63,6 @@ def external(url: str) -> Broker:
     return Broker(parts.hostname or LOOPBACK, parts.port or (8883 if tls else 1883), "external", account, tls=tls)
 
 
-def find_mosquitto() -> str | None:
-    """The mosquitto of this machine, None where there is none."""
-    return next((found for name in MOSQUITTO if (found := shutil.which(name)) is not None), None)
-
-
 def free_port() -> int:
     """A port of loopback that nobody listens on at this moment."""
     with socket.socket() as sock:
@@ -78,142 +71,39 @@ def free_port() -> int:
         return port
 
 
-class _Child:
-    """A broker in a process of its own, in a folder of its own."""
-
-    def __init__(self, config: BrokerConfig, *, site: str, gateway: str) -> None:
-        self._config = config
-        self._site, self._gateway = site, gateway
-        self._folder = Path(tempfile.mkdtemp(prefix="cable-station-broker-"))
-        self._process: asyncio.subprocess.Process | None = None
-        self.broker = self._choose()
-
-    def _choose(self) -> Broker:
-        """Which broker it will be. Raises BrokerError when this machine has none."""
-        port = self._config.port or free_port()
-        wanted = self._config.kind
-        if wanted in ("any", "mosquitto") and find_mosquitto() is not None:
-            gateway = Account("gateway", secrets.token_urlsafe(18))
-            dashboard = Account("dashboard", secrets.token_urlsafe(12))
-            return Broker(LOOPBACK, port, "mosquitto", gateway, dashboard)
-        if wanted in ("any", "amqtt") and importlib.util.find_spec("amqtt") is not None:
-            return Broker(LOOPBACK, port, "amqtt")
-        raise BrokerError(
-            "there is no broker to start: install mosquitto (apt install mosquitto), or cable-station[embedded], "
-            'or set broker.url to a broker, or to "none"'
-        )
-
-    def _prepare(self) -> list[str]:
-        """Write the broker's files; returns the command that starts it."""
-        if self.broker.kind == "mosquitto":
-            return [self._mosquitto_files(), "-c", str(self._folder / "mosquitto.conf")]
-        return [sys.executable, "-m", "controller.amqtt_child", self.broker.host, str(self.broker.port)]
-
-    def _mosquitto_files(self) -> str:
-        program = find_mosquitto()
-        assert program is not None
-        assert self.broker.gateway is not None
-        assert self.broker.dashboard is not None
-        passwords, acl = self._folder / "passwords", self._folder / "acl"
-        for account in (self.broker.gateway, self.broker.dashboard):
-            new = ["-c"] if account is self.broker.gateway else []
-            subprocess.run(  # noqa: S603 - our own arguments; the password goes in by the file below
-                [shutil.which("mosquitto_passwd") or "mosquitto_passwd", *new, str(passwords), account.user],
-                input=f"{account.password}\n{account.password}\n".encode(),
-                capture_output=True,
-                check=True,
-            )
-        own = f"{ROOT}/{self._site}"
-        acl.write_text(
-            f"user gateway\ntopic readwrite {own}/#\nuser dashboard\ntopic read {own}/#\ntopic write {own}/+/cmd/+\n",
-            encoding="utf-8",
-        )
-        (self._folder / "mosquitto.conf").write_text(
-            f"listener {self.broker.port} {LOOPBACK}\n"
-            "socket_domain ipv4\n"
-            "allow_anonymous false\n"
-            f"password_file {passwords}\nacl_file {acl}\n"
-            f"persistence true\npersistence_location {self._folder}/\n"
-            "autosave_on_changes true\nautosave_interval 1\n"
-            "set_tcp_nodelay true\nmax_queued_messages 10000\nmax_queued_bytes 67108864\nmax_inflight_messages 100\n"
-            "log_dest stderr\nlog_type error\nlog_type warning\n" + (f"user {_user()}\n" if os.geteuid() == 0 else ""),
-            encoding="utf-8",
-        )
-        return program
-
-    async def start(self) -> None:
-        """Start it and wait until it answers. Raises BrokerError."""
-        command = self._prepare()
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "controller.child", *command,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        try:
-            async with asyncio.timeout(READY_WITHIN):
-                while not await self._answers():
-                    if self._process.returncode is not None:
-                        raise BrokerError(f"{self.broker.kind} will not start: {await self._last_words()}")
-                    await asyncio.sleep(0.05)
-        except TimeoutError:
-            raise BrokerError(f"{self.broker.kind} does not answer on port {self.broker.port}") from None
-
-    async def _answers(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection(self.broker.host, self.broker.port)
-        except OSError:
-            return False
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        return True
-
-    async def _last_words(self) -> str:
-        assert self._process is not None
-        assert self._process.stderr is not None
-        said = (await self._process.stderr.read()).decode(errors="replace").strip().splitlines()
-        return said[-1] if said else f"it ended with {self._process.returncode}"
-
-    async def watch(self, say: Callable[[str], None]) -> None:
-        """Start it again whenever it dies, until cancelled."""
-        while True:
-            assert self._process is not None
-            assert self._process.stderr is not None
-            while await self._process.stderr.readline():
-                pass  # its warnings are its own; a full pipe would stop it
-            await self._process.wait()
-            say(f"the {self.broker.kind} broker died with {self._process.returncode}; starting it again")
-            await asyncio.sleep(RESTART_AFTER)
-            try:
-                await self.start()
-            except BrokerError as error:
-                say(str(error))
-                await asyncio.sleep(5.0)
-
-    async def stop(self) -> None:
-        """End it and take its files away."""
-        process = self._process
-        if process is not None and process.returncode is None:
-            assert process.stdin is not None
-            process.stdin.close()  # the child process ends with its parent's end of the pipe
-            try:
-                async with asyncio.timeout(STOP_WITHIN):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        if process is not None:
-            process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio leaves its pipes open
-        shutil.rmtree(self._folder, ignore_errors=True)
+def available(kind: Literal["any", "mosquitto", "amqtt"]) -> Kind:
+    """Which broker this machine can start. Raises BrokerError when it has none."""
+    if kind in ("any", "mosquitto") and find_mosquitto() is not None:
+        return "mosquitto"
+    if kind in ("any", "amqtt") and importlib.util.find_spec("amqtt") is not None:
+        return "amqtt"
+    raise BrokerError(
+        "there is no broker to start: install mosquitto (apt install mosquitto), or cable-station[embedded], "
+        'or set broker.url to a broker, or to "none"'
+    )
 
 
-def _user() -> str:
-    """Who mosquitto runs as when we are root: root too, since its folder is ours alone."""
-    return "root"
+def _child(kind: Kind, folder: Path, port: int, roles: Roles) -> tuple[BrokerChild, Broker]:
+    """A broker that could be started, with its files written into the folder."""
+    if kind == "amqtt":
+        child = BrokerChild("amqtt", folder, host=LOOPBACK, port=port, account=None)
+        child.command = [sys.executable, "-m", "controller.amqtt_child", LOOPBACK, str(port)]
+        return child, Broker(LOOPBACK, port, "amqtt")
+    gateway, display, dashboard = (
+        Account(user, secrets.token_urlsafe(PASSWORD_BYTES)) for user in ("gateway", "display", "dashboard")
+    )
+    passwords = {account.user: account.password for account in (gateway, display, dashboard)}
+    config = write_files(folder, host=LOOPBACK, port=port, passwords=passwords, roles=roles)
+    program = find_mosquitto()
+    assert program is not None
+    child = BrokerChild("mosquitto", folder, host=LOOPBACK, port=port, account=(gateway.user, gateway.password))
+    child.command = [program, "-c", str(config)]
+    return child, Broker(LOOPBACK, port, "mosquitto", gateway, display, dashboard)
 
 
 @contextlib.asynccontextmanager
 async def broker(
-    config: BrokerConfig, *, site: str, gateway: str, say: Callable[[str], None]
+    config: BrokerConfig, *, site: str, gateway: str, stations: Sequence[str], say: Callable[[str], None]
 ) -> AsyncIterator[Broker | None]:
     """The configured broker, started and watched when it is our own. Raises BrokerError when that will not start."""
     if config.url == "none":
@@ -222,17 +112,39 @@ async def broker(
     if config.url != "auto":
         yield external(config.url)
         return
-    child = _Child(config, site=site, gateway=gateway)
-    watch: asyncio.Task[None] | None = None
-    try:
-        await child.start()
-        if child.broker.kind == "amqtt":
-            say("no mosquitto here: the pure-Python broker amqtt is used, on this machine only and without accounts")
+    kind = available(config.kind)
+    roles = Roles(site=site, gateway=gateway, stations=stations)
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="cable-station-broker-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        child, reached = await _started(kind, folder, config.port, roles)
+        stack.push_async_callback(child.stop)
+        if kind == "amqtt":
+            say("the pure-Python broker amqtt is used: on this machine only, without accounts; mosquitto is better")
         watch = asyncio.create_task(child.watch(say), name="broker: watch")
-        yield child.broker
-    finally:
-        if watch is not None:
-            watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
-        await child.stop()
+        stack.push_async_callback(_cancelled, watch)
+        yield reached
+
+
+async def _started(kind: Kind, folder: Path, port: int, roles: Roles) -> tuple[BrokerChild, Broker]:
+    """Start the broker on its port, or, where it is free to choose, on one that nobody else took first."""
+    for tries_left in reversed(range(TRIES)):
+        child, reached = _child(kind, folder, port or free_port(), roles)
+        try:
+            await child.start()
+        except PortTakenError:
+            await child.stop()
+            if port or not tries_left:
+                raise
+        except BaseException:
+            await child.stop()
+            raise
+        else:
+            return child, reached
+    raise AssertionError("unreachable")
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from controller.broker import free_port
+from controller.child import command_line
 from controller.config import BrokerConfig, DisplayConfig, GymConfig, RecordingConfig, StationConfig
 from controller.core.settings import Exercise
 from controller.runtime import Runtime, say
@@ -25,10 +26,13 @@ class DemoError(Exception):
 
 
 @asynccontextmanager
-async def simulator(*arguments: str) -> Any:
-    """`cable-station-sim` in a process of its own, from its ready line on. Raises DemoError."""
+async def simulator(*arguments: str, remove: Path | None = None) -> Any:
+    """`cable-station-sim` in a process of its own, from its ready line on. Raises DemoError.
+
+    remove: a folder that goes with it, even when this process is killed.
+    """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "controller.child", sys.executable, "-m", "simulators.cli", *arguments,
+        *command_line(sys.executable, "-m", "simulators.cli", *arguments, remove=str(remove) if remove else None),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None
@@ -89,7 +93,7 @@ async def demo(*, csv: Path | None, seconds: float | None, port: int, tell: Call
             "--lag", "0.06",
         )  # fmt: skip
         ports = free_port()
-        await stack.enter_async_context(simulator("pty", "--link", f"{folder}/row", *first))
+        await stack.enter_async_context(simulator("pty", "--link", f"{folder}/row", *first, remove=folder))
         await stack.enter_async_context(
             simulator(
                 "tcp", "--scenario", "iso_lateral_pulldown", "--shape", "alternating,left_only,right_only",

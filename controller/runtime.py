@@ -51,7 +51,13 @@ class Runtime:
             loop.add_signal_handler(each, stop.set)
         async with AsyncExitStack() as stack:
             self.broker = await stack.enter_async_context(
-                broker(self.config.broker, site=self.config.site, gateway=self.config.gateway, say=self._say)
+                broker(
+                    self.config.broker,
+                    site=self.config.site,
+                    gateway=self.config.gateway,
+                    stations=[station.id for station in self.config.station],
+                    say=self._say,
+                )
             )
             outputs = await self._outputs()
             stations = [

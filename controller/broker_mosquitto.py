@@ -1,0 +1,77 @@
+"""The files that a mosquitto of our own is started with: loopback only, an account for each role, nothing lost."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from protocols.topics import ROOT, StationTopics, commands, gateway_status
+
+PLACES: Final = ("mosquitto", "/usr/sbin/mosquitto")  # Debian's is not on a user's PATH
+ROUNDS: Final = 101  # of PBKDF2, as mosquitto_passwd makes them; the passwords are random and long
+SALT_BYTES: Final = 12
+GATEWAY_WRITES: Final = ("status", "info", "state", "telemetry", "health", "event/+", "cmd/+/result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roles:
+    """Whose topics they are: the site, and the gateway with its stations."""
+
+    site: str
+    gateway: str
+    stations: Sequence[str]
+
+
+def find_mosquitto() -> str | None:
+    """The mosquitto of this machine, None where there is none."""
+    return next((found for name in PLACES if (found := shutil.which(name)) is not None), None)
+
+
+def hashed(password: str) -> str:
+    """A password as mosquitto 2 keeps it: PBKDF2 with HMAC-SHA-512."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ROUNDS)
+    return f"$7${ROUNDS}${b64encode(salt).decode()}${b64encode(key).decode()}"
+
+
+def access_rules(roles: Roles) -> str:
+    """Who may do what: the gateway speaks for its own stations, a display reads, a dashboard may also command."""
+    site = f"{ROOT}/{roles.site}"
+    lines = ["user gateway", f"topic write {gateway_status(site=roles.site, gateway=roles.gateway)}"]
+    for station in roles.stations:
+        topics = StationTopics(roles.site, station)
+        lines.append(f"topic read {commands(site=roles.site, station=station)}")
+        lines += [f"topic write {topics.of(name)}" for name in GATEWAY_WRITES]
+    lines += ["", "user display", f"topic read {site}/#"]
+    lines += ["", "user dashboard", f"topic read {site}/#", f"topic write {site}/+/cmd/+"]
+    return "\n".join(lines) + "\n"
+
+
+def write_files(folder: Path, *, host: str, port: int, passwords: dict[str, str], roles: Roles) -> Path:
+    """Write configuration, passwords and access rules into a folder of its own; returns the configuration."""
+    secret, rules, config = folder / "passwords", folder / "rules", folder / "mosquitto.conf"
+    secret.write_text("".join(f"{user}:{hashed(word)}\n" for user, word in passwords.items()), encoding="utf-8")
+    rules.write_text(access_rules(roles), encoding="utf-8")
+    for path in (secret, rules):
+        path.chmod(0o600)
+    # Started as root, mosquitto would become another user, who cannot read the folder: it stays who it is.
+    user = "user root\n" if os.geteuid() == 0 else ""
+    config.write_text(
+        f"listener {port} {host}\n"
+        "socket_domain ipv4\n"
+        "allow_anonymous false\n"
+        f"password_file {secret}\nacl_file {rules}\n"
+        f"persistence true\npersistence_location {folder}/\n"
+        "autosave_on_changes true\nautosave_interval 1\n"
+        "set_tcp_nodelay true\nmax_queued_messages 10000\nmax_queued_bytes 67108864\nmax_inflight_messages 100\n"
+        f"log_dest stderr\nlog_type error\nlog_type warning\n{user}",
+        encoding="utf-8",
+    )
+    return config
