@@ -46,7 +46,8 @@ class RepPhases:
     """The state machine of one cable. Positions in m, times in s of stream time."""
 
     __slots__ = (
-        "_give_up", "_least", "bottom_t", "bottom_x", "low_t", "low_x", "phase", "still_for", "top_t", "top_x",
+        "_give_up", "_least", "_pauses",
+        "bottom_t", "bottom_x", "low_t", "low_x", "phase", "still_for", "top_t", "top_x",
     )  # fmt: skip
 
     def __init__(self, *, min_rom: float, give_up: float) -> None:
@@ -56,6 +57,7 @@ class RepPhases:
         self.still_for = 0.0
         self.low_x: float | None = None  # where the stroke out began
         self.low_t = 0.0
+        self._pauses: list[float] = []  # levels at which the stroke out stood; a rep may have begun at one of them
         self.top_x = self.top_t = 0.0
         self.bottom_x = self.bottom_t = 0.0
 
@@ -98,6 +100,7 @@ class RepPhases:
     def _rest_at(self, t: float, x: float) -> None:
         self.phase = Phase.REST
         self.low_x, self.low_t = x, t
+        self._pauses = []
 
     def _rest(self, t: float, x: float, back: float) -> None:
         assert self.low_x is not None
@@ -118,6 +121,8 @@ class RepPhases:
             self.phase = Phase.TOP
             self.bottom_x, self.bottom_t = x, t
             return Turn.TOP
+        if still and not turned and (not self._pauses or x > self._pauses[-1] + back):
+            self._pauses = [*self._pauses[-7:], x]
         short = turned and self.top_x - x > SMALL_TURN * self.rom
         if short or self.still_for >= self._give_up:
             self._rest_at(t, x)
@@ -127,6 +132,7 @@ class RepPhases:
         if x > self.top_x:
             if x > self.top_x + back:
                 self.phase = Phase.OUT
+                self._pauses = [*self._pauses[-7:], self.top_x]
             self.top_x, self.top_t = x, t
             self.bottom_x, self.bottom_t = x, t
             return None
@@ -143,7 +149,7 @@ class RepPhases:
         assert self.low_x is not None
         if x < self.bottom_x:
             self.bottom_x, self.bottom_t = x, t
-        near = self.bottom_x <= self.low_x + NEAR_BOTTOM * self.rom
+        near = any(self.bottom_x <= level + NEAR_BOTTOM * self.rom for level in (self.low_x, *self._pauses))
         rise = back if near else max(back, EARLY_TURN * self.rom)
         if x > self.bottom_x + rise or self.still_for >= (STILL_AFTER if near else EARLY_STILL):
             self.phase = Phase.OUT if x > self.bottom_x + back else Phase.REST
@@ -158,4 +164,5 @@ class RepPhases:
     def next_stroke(self, t: float, x: float) -> None:
         """Begin the next stroke where the last return ended; called once a BOTTOM has been dealt with."""
         self.low_x, self.low_t = self.bottom_x, self.bottom_t
+        self._pauses = []
         self.top_x, self.top_t = x, t

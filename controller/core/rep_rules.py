@@ -14,7 +14,6 @@ LOADED_SHARE: Final = 0.25  # of the set's usual force; a stroke under less carr
 GONE_SHARE: Final = 0.25  # of the stroke's mean force; under it the handle is no longer held
 FALL: Final = 0.7  # s; a stack that falls is home before
 NEAR_LEVEL: Final = 0.25  # of the reference ROM; so close to the set's bottom or top a partial rep keeps
-HANDLING: Final = 0.5  # of the ROM of the reps that follow; shorter strokes before them were handling
 ALIKE: Final = 0.25  # of the ROM; two reps that differ by less agree on it
 
 
@@ -62,9 +61,20 @@ class RepRules:
         return measures.t_end - lower < FALL and held < GONE_SHARE * force
 
     def lead_in(self, measures: Measures, reference: Reference) -> int:
-        """How many of the set's first strokes were handling, now that this full rep agrees with the last one."""
-        roms = reference.roms
+        """How many of the set's first strokes were handling, now that this full rep agrees with the last one.
+
+        Handling is a stroke under the share of a partial rep; or under three quarters, where it neither starts where
+        these two start nor ends where they end.
+        """
+        roms, bottoms = reference.roms, reference.bottoms
         if measures.rom is None or not 2 <= len(roms) <= 4 or abs(measures.rom - roms[-1]) > ALIKE * measures.rom:
             return 0
-        early = [rom for rom in roms[:-1] if rom < HANDLING * min(roms[-1], measures.rom)]
-        return len(early) if len(early) == len(roms) - 1 else 0
+        usual = min(roms[-1], measures.rom)
+        near, top = NEAR_LEVEL * usual, measures.start_x + measures.rom
+        for number, rom in enumerate(roms[:-1]):
+            elsewhere = number < len(bottoms) == len(roms) and (
+                abs(bottoms[number] - measures.start_x) > near and abs(bottoms[number] + rom - top) > near
+            )
+            if rom >= ((1.0 - ALIKE) if elsewhere else PARTIAL) * usual:
+                return 0
+        return len(roms) - 1
