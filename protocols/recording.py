@@ -156,7 +156,7 @@ class RecordDecoder:
             return None
         try:
             return _decoder.decode(body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self.damage = f"the record at byte {self._at} is of another version: {error}"
             return None
 
