@@ -1,64 +1,81 @@
 """Samples of several boards in one order: by aligned time, with patience for the slower one.
 
-A sample is let go when every other board that is up has shown a later time, or when it has waited for the watermark.
-What counts as waiting is the time that the inputs carry, so the order does not depend on when this code runs.
+A sample is let go when every board that is up has shown a time as late, or has been given its patience: the
+watermark, and the length of its blocks, since a block cannot come before its last sample. How long something has
+waited is told by the stamps of the inputs, so the order does not depend on when this code runs.
 """
 
 from __future__ import annotations
 
 from bisect import insort
-from dataclasses import dataclass, field
-from typing import Final
-
-from firmware_bridge.messages import SampleBlock
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Final, Generic, NamedTuple, TypeVar
 
 WATERMARK: Final = 0.1  # s
+LONGEST_BLOCK: Final = 1.0  # s; nobody waits longer, whatever a board says of its times
 
-Key = tuple[str, int]  # board, source
+Item = TypeVar("Item")
 
 
-@dataclass(order=True, slots=True)
-class Waiting:
-    """One sample: host time in s, then its board and place, which order samples of one instant."""
+class Sample(NamedTuple, Generic[Item]):
+    """What was taken at host time t, s. Samples of one instant go by their place, then as they came."""
 
     t: float
-    key: Key
+    place: int
     number: int
-    row: tuple[int, ...] = field(compare=False)
-    block: SampleBlock = field(compare=False)
+    item: Item
 
 
-class Merge:
-    """The samples of one station's boards."""
+@dataclass(slots=True)
+class _Heard:
+    place: int  # in the order in which the keys came first
+    up: bool = False
+    last: float = -inf  # s, host time of its latest sample
+    length: float = 0.0  # s of its latest block
+
+    def shown(self, now: float) -> float:
+        """The time up to which it need not be waited for."""
+        return max(self.last, now - WATERMARK - self.length) if self.up else inf
+
+
+class Merge(Generic[Item]):
+    """The samples of one station's boards. A key is one source of a board: (board, source)."""
 
     def __init__(self) -> None:
-        self._waiting: list[Waiting] = []
-        self._heard: dict[Key, float] = {}  # the latest sample time of each board that is up
-        self._released = -1e18
+        self._waiting: list[Sample[Item]] = []
+        self._heard: dict[tuple[str, int], _Heard] = {}
+        self._released = -inf
         self._number = 0
         self.late = 0  # samples dropped because later ones had gone on
 
-    def add(self, key: Key, block: SampleBlock, *, now: float) -> list[Waiting]:
-        """Take one block that arrived at `now` (host, s); returns the samples that may go on."""
-        self._heard[key] = block.times[-1]
-        for t, row in zip(block.times, block.rows, strict=True):
+    def add(
+        self, key: tuple[str, int], times: Sequence[float], items: Sequence[Item], *, now: float
+    ) -> list[Sample[Item]]:
+        """Take one block, its times rising, that arrived at `now` (host, s); returns the samples that may go on."""
+        heard = self._heard.setdefault(key, _Heard(len(self._heard)))
+        heard.up, heard.last, heard.length = True, times[-1], min(times[-1] - times[0], LONGEST_BLOCK)
+        for t, item in zip(times, items, strict=True):
             if t < self._released:
                 self.late += 1
                 continue
             self._number += 1
-            insort(self._waiting, Waiting(t, key, self._number, row, block))
+            insort(self._waiting, Sample(t, heard.place, self._number, item))
         return self.release(now)
 
-    def down(self, board: str, *, now: float) -> list[Waiting]:
+    def down(self, board: str, *, now: float) -> list[Sample[Item]]:
         """A board's link is down: nobody waits for it."""
-        self._heard = {key: t for key, t in self._heard.items() if key[0] != board}
+        for key, heard in self._heard.items():
+            if key[0] == board:
+                heard.up = False
         return self.release(now)
 
-    def release(self, now: float) -> list[Waiting]:
-        """The samples that may go on at `now`, in order."""
+    def release(self, now: float) -> list[Sample[Item]]:
+        """The samples that may go on at `now` (host, s), in order; now = inf: all."""
         if not self._waiting:
             return []
-        sure = max(min(self._heard.values(), default=now), now - WATERMARK)
+        sure = min((heard.shown(now) for heard in self._heard.values()), default=inf)
         count = 0
         while count < len(self._waiting) and self._waiting[count].t <= sure:
             count += 1
@@ -69,5 +86,5 @@ class Merge:
 
     @property
     def oldest(self) -> float | None:
-        """Time of the first sample that still waits."""
+        """Host time of the first sample that still waits, s."""
         return self._waiting[0].t if self._waiting else None

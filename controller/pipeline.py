@@ -6,30 +6,64 @@ The live runtime and the replay both use exactly this, so the replay of a live r
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, get_args
 
 import msgspec
 
-from controller.config import ChannelConfig, StationConfig
-from controller.core.settings import ChannelCalibration, Identity
+from controller.config import StationConfig
+from controller.core.settings import Identity
 from controller.core.station import ALGORITHM, Station
-from controller.merge import Key, Merge, Waiting
+from controller.merge import Merge, Sample
+from controller.troubles import Said, Troubles
+from controller.wiring import Key, ProblemName, Wiring, wiring
 from firmware_bridge.drivers import make_driver
 from firmware_bridge.link import Chunk
-from firmware_bridge.messages import Acknowledged, BoardStatus, ChannelInfo, Message, SampleBlock
+from firmware_bridge.messages import BoardFault, BoardStatus, Message, SampleBlock
 from firmware_bridge.messages import Identity as BoardIdentity
-from protocols.events import SIDES, UNITS, AnyEvent, Health, Info, Side, State, Telemetry
-from protocols.recording import ChunkIn, CommandIn, Dropped, Header, Input, LinkDown, LinkUp, ProblemIn, Tick
+from protocols.events import SIDES, UNITS, AnyEvent, Health, Info, State, Telemetry
+from protocols.recording import (
+    ChunkIn,
+    CommandIn,
+    Dropped,
+    Header,
+    Input,
+    LinkDown,
+    LinkUp,
+    ProblemIn,
+    RecordingError,
+    Tick,
+)
 
-TICK_LAG: Final = 0.2  # s; so far behind the host's time a tick moves the core, since samples may still come
+TICK_LAG: Final = 1.0  # s; so far behind the host's time silence moves the core, since samples held up may still come
+WIRING_PROBLEMS: Final[tuple[ProblemName, ...]] = get_args(ProblemName)
+FAULTS: Final[dict[BoardFault, Said]] = {
+    "tare_active": ("info", "tares itself; its force is not to be believed"),
+    "overrun": ("warning", "cannot keep up with its own samples; a lower rate_hz helps"),
+    "low_battery": ("warning", "is low on battery"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Instant:
+    """The counts of one instant, with what was known of their source when they came."""
+
+    row: tuple[int, ...]
+    block: SampleBlock
+    key: Key
+    wiring: Wiring
 
 
 class Pipeline:
     """One station, from the bytes of its boards to its events."""
 
     def __init__(self, header: Header) -> None:
-        """Begin a session. Raises msgspec.ValidationError when the header's settings are of another version."""
-        self._config = msgspec.json.decode(header.settings, type=StationConfig)
+        """Begin a session. Raises RecordingError when the header's settings are of another version."""
+        try:
+            self._config = msgspec.json.decode(header.settings, type=StationConfig)
+            self._readers = {board.id: make_driver(board.driver).reader for board in self._config.board}
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise RecordingError(f"the recording's settings are of another version: {error}") from None
         self._anchor = header.monotonic_anchor
         self.station = Station(
             self._config.core(),
@@ -42,20 +76,26 @@ class Pipeline:
             ),
         )
         self._software = header.software
-        self._readers = {board.id: make_driver(board.driver).reader for board in self._config.board}
-        self._merge = Merge()
-        self._identities: dict[Key, BoardIdentity] = {}
-        self._places: dict[Key, list[str | None]] = {}  # which side's channel each of a source's columns is
+        self._merge: Merge[_Instant] = Merge()
+        self._wirings: dict[Key, Wiring] = {}  # by what came last
+        self._played: dict[Key, Wiring] = {}  # by what has been played; samples of before may still wait
+        self._faults: dict[Key, frozenset[BoardFault]] = {}
+        self._columns: dict[Key, list[tuple[str, int]]] = {}  # what feeds the core, of what has been played
+        self._troubles = Troubles(self.station)
         self._statuses: dict[Key, BoardStatus] = {}
         self._up: dict[str, bool] = {board.id: False for board in self._config.board}
-        self._unknown_sides: set[Key] = set()
         self._t = 0.0
 
     # -- inputs
 
     def feed(self, record: Input) -> list[Message]:
-        """Take one recorded input; returns the messages that a chunk completed."""
+        """Take one recorded input; returns the messages that a chunk completed.
+
+        Raises RecordingError for a board that the header does not name.
+        """
         now = record.received_at
+        if isinstance(record, ChunkIn | LinkUp | LinkDown) and record.board not in self._readers:
+            raise RecordingError(f"there is input from a board {record.board!r}, which the header does not name")
         if isinstance(record, ChunkIn):
             return self._chunk(record)
         if isinstance(record, Tick):
@@ -64,23 +104,18 @@ class Pipeline:
             self._align()
         elif isinstance(record, LinkUp):
             self._readers[record.board].link_up()
-            self._up[record.board] = True
+            self._link(record.board, now, up=True)
         elif isinstance(record, LinkDown):
             self._play(self._merge.down(record.board, now=now))
-            self._up[record.board] = False
-            for side in self._sides_of(record.board):
-                self.station.link(side, t=self._stream(now), up=False)
+            self._link(record.board, now, up=False)
         elif isinstance(record, CommandIn):
             self.command(record)
         elif isinstance(record, ProblemIn):
-            self.station.fault(
-                self._stream(now), record.name, raised=record.raised, severity=record.severity, detail=record.detail
-            )
+            said: Said | None = (record.severity, record.detail) if record.raised else None
+            self._troubles.say(self._stream(now), record.name, record.board, said)
         elif isinstance(record, Dropped):
-            self.station.fault(
-                self._stream(now), "recording_gap", raised=True, severity="error",
-                detail=f"{record.bytes} bytes could not be recorded; is the disk full or slow?",
-            )  # fmt: skip
+            text = f"{record.bytes} bytes could not be recorded; is the disk full or slow?"
+            self._troubles.say(self._stream(now), "recording_gap", "", ("error", text))
         return []
 
     def command(self, record: CommandIn) -> str | None:
@@ -102,38 +137,43 @@ class Pipeline:
     def _chunk(self, record: ChunkIn) -> list[Message]:
         messages = self._readers[record.board].feed(Chunk(record.received_at, record.data))
         for message in messages:
-            if isinstance(message, Acknowledged):
-                continue
-            key = (record.board, message.source)
             if isinstance(message, BoardIdentity):
-                self._identified(key, message, record.received_at)
+                self._identified(Key(record.board, message.source), message, record.received_at)
             elif isinstance(message, SampleBlock):
-                self._play(self._merge.add(key, message, now=record.received_at))
+                self._samples(Key(record.board, message.source), message, record.received_at)
             elif isinstance(message, BoardStatus):
-                self._statuses[key] = message
+                self._statuses[Key(record.board, message.source)] = message
         return messages
 
-    def _play(self, samples: Iterable[Waiting]) -> None:
+    def _samples(self, key: Key, block: SampleBlock, received_at: float) -> None:
+        known = self._wirings[key]
+        instants = [_Instant(row, block, key, known) for row in block.rows]
+        self._play(self._merge.add(key, block.times, instants, now=received_at))
+
+    def _play(self, samples: Iterable[Sample[_Instant]]) -> None:
         for sample in samples:
-            places = self._places.get(sample.key)
-            if places is None:
-                continue
-            values = {place: float(n) for place, n in zip(places, sample.row, strict=True) if place is not None}
-            t = sample.t - self._anchor
+            t, instant = sample.t - self._anchor, sample.item
             if t < self._t:
                 self._merge.late += 1
                 continue
             self._t = t
-            left, right = sample.block.saturated
-            self.station.feed(
-                t,
-                left_position=values.get("left_position"),
-                left_force=values.get("left_force"),
-                right_position=values.get("right_position"),
-                right_force=values.get("right_force"),
-                left_saturated=left,
-                right_saturated=right,
-            )
+            if self._played.get(instant.key) is not instant.wiring:
+                self._rewire(instant.key, instant.wiring, t)
+            if instant.block.faults != self._faults.get(instant.key, frozenset()):
+                self._board_faults(instant, t)
+            self._feed(instant, t)
+
+    def _feed(self, instant: _Instant, t: float) -> None:
+        values: dict[str, Any] = {}
+        for name, column in self._columns[instant.key]:
+            values[name] = float(instant.row[column])
+        for said, saturated in zip(SIDES, instant.block.saturated, strict=True):
+            side = instant.wiring.side_of("force", said) if saturated else None
+            if side is not None:
+                values[f"{side}_saturated"] = True
+        self.station.feed(t, **values)
+
+    # -- time
 
     def _advance(self, host: float) -> None:
         oldest = self._merge.oldest
@@ -147,75 +187,69 @@ class Pipeline:
         self._advance(host - TICK_LAG)
         return self._t
 
-    # -- who reads what
-
-    def _identified(self, key: Key, identity: BoardIdentity, received_at: float) -> None:
-        known = self._identities.get(key)
-        self._identities[key] = identity
-        if known is not None and known.channels == identity.channels:
-            if identity.restarted:
-                self._play(self._merge.down(key[0], now=received_at))
-                for side in self._sides_of(key[0]):
-                    self.station.link(side, t=self._stream(received_at), up=True, restarted=True)
-            return
-        self._places[key] = [self._place(key, number, info) for number, info in enumerate(identity.channels)]
-        for number, (place, info) in enumerate(zip(self._places[key], identity.channels, strict=True)):
-            if place is None:
-                continue
-            which: Side = "left" if place.startswith("left") else "right"
-            calibration = self._calibration(self._configured(key, number), info)
-            if info.kind == "force":
-                self.station.calibrate(which, force=calibration)
-            else:
-                self.station.calibrate(which, position=calibration)
-            self.station.describe(which, firmware=identity.firmware)
-        if all(place is None for place in self._places[key]) and key not in self._unknown_sides:
-            self._unknown_sides.add(key)
-            self.station.fault(
-                self._stream(received_at), "side_unknown", raised=True, severity="error",
-                detail=f"board {key[0]} does not say which side it reads; name its channels under [station.left] "
-                "and [station.right]",
-            )  # fmt: skip
-
-    def _configured(self, key: Key, number: int) -> tuple[Side, ChannelConfig] | None:
-        for side in SIDES:
-            config = self._config.left if side == "left" else self._config.right
-            for channel in (config.force, config.position) if config is not None else ():
-                if channel is not None and (channel.board, channel.source, channel.channel) == (*key, number):
-                    return side, channel
-        return None
-
-    def _place(self, key: Key, number: int, info: ChannelInfo) -> str | None:
-        configured = self._configured(key, number)
-        if configured is not None:
-            return f"{configured[0]}_{info.kind}"
-        if self._config.left is not None or self._config.right is not None:
-            return None  # the configuration says it all
-        return f"{info.side}_{info.kind}" if info.side is not None else None
-
-    @staticmethod
-    def _calibration(configured: tuple[Side, ChannelConfig] | None, info: ChannelInfo) -> ChannelCalibration:
-        nominal = ChannelCalibration(zero=info.offset, span=info.scale)
-        if configured is None:
-            return nominal
-        channel = configured[1]
-        calibration = channel.calibration if channel.calibration is not None else nominal
-        return msgspec.structs.replace(calibration, span=calibration.span * channel.ratio)
-
-    def _sides_of(self, board: str) -> list[Side]:
-        places = {place for key, found in self._places.items() if key[0] == board for place in found if place}
-        return [side for side in SIDES if any(place.startswith(side) for place in places)]
-
     def _align(self) -> None:
         """Tell the core how well the sides' clocks agree, where each side has a clock of its own."""
-        clocks = {}
-        for key, places in self._places.items():
-            clock = self._readers[key[0]].clocks.get(key[1])
-            for side in SIDES:
-                if clock is not None and any(place is not None and place.startswith(side) for place in places):
-                    clocks[side] = (key, clock.uncertainty)
+        clocks: dict[str, tuple[Key, float]] = {}
+        for key, known in self._wirings.items():
+            clock = self._readers[key.board].clocks.get(key.source)
+            for side in known.sides if clock is not None else ():
+                assert clock is not None
+                clocks[side] = (key, clock.uncertainty)
         if len(clocks) == len(SIDES) and clocks["left"][0] != clocks["right"][0]:
             self.station.clock(uncertainty_s=(clocks["left"][1] ** 2 + clocks["right"][1] ** 2) ** 0.5)
+
+    # -- what the boards are
+
+    def _identified(self, key: Key, identity: BoardIdentity, received_at: float) -> None:
+        identity = replace(identity, restarted=False)  # the boot_id says it
+        known = self._wirings.get(key)
+        if known is not None and known.identity == identity:
+            return
+        others = [each for other, each in self._wirings.items() if other != key]
+        taken = {(wire.side, wire.kind) for each in others for wire in each.wires}
+        self._wirings[key] = found = wiring(self._config, key, identity, taken=taken)
+        t = self._stream(received_at)
+        if known is None:
+            self._rewire(key, found, t)
+        for name in WIRING_PROBLEMS:
+            detail = found.problems.get(name)
+            self._troubles.say(t, name, f"{key.board}/{key.source}", ("error", detail) if detail is not None else None)
+
+    def _rewire(self, key: Key, found: Wiring, t: float) -> None:
+        """From here on the samples of a source are of this boot and these channels."""
+        before = self._played.get(key)
+        self._played[key] = found
+        self._columns[key] = [(f"{wire.side}_{wire.kind}", wire.column) for wire in found.wires]
+        for wire in found.wires if before is None or before.wires != found.wires else ():
+            if wire.kind == "force":
+                self.station.calibrate(wire.side, force=wire.calibration)
+            else:
+                self.station.calibrate(wire.side, position=wire.calibration)
+        for side in found.sides:
+            self.station.describe(side, firmware=found.identity.firmware)
+            if before is not None and before.identity.boot_id != found.identity.boot_id:
+                self.station.link(side, t=t, up=True, restarted=True)
+
+    def _board_faults(self, instant: _Instant, t: float) -> None:
+        """What a board says of itself with its samples has changed."""
+        key, now = instant.key, instant.block.faults
+        for name in sorted(now ^ self._faults.get(key, frozenset())):
+            if name in FAULTS:
+                severity, text = FAULTS[name]
+                self._troubles.say(t, name, str(key), (severity, f"board {key.board} {text}") if name in now else None)
+            side = instant.wiring.side_of("position", "left" if name == "encoder_fault_left" else "right")
+            if name.startswith("encoder_fault") and side is not None:
+                self.station.fault(
+                    t, "encoder_fault", raised=name in now, severity="error", side=side,
+                    detail=f"the {side} encoder reports a fault; its position is not to be believed",
+                )  # fmt: skip
+        self._faults[key] = now
+
+    def _link(self, board: str, now: float, *, up: bool) -> None:
+        self._up[board] = up
+        for side in SIDES:
+            if any(key.board == board and side in known.sides for key, known in self._wirings.items()):
+                self.station.link(side, t=self._stream(now), up=up)
 
     # -- views
 
@@ -230,7 +264,7 @@ class Pipeline:
     @property
     def online(self) -> bool:
         """Whether every board's link is up and known."""
-        return all(self._up.values()) and {key[0] for key in self._identities} == set(self._up)
+        return all(self._up.values()) and {key.board for key in self._wirings} == set(self._up)
 
     @property
     def links(self) -> dict[str, bool]:
@@ -252,7 +286,7 @@ class Pipeline:
             left_calibration_date=left.calibrated if left is not None else None,
             right_calibration_date=right.calibrated if right is not None else None,
             boards=",".join(
-                f"{board}:{identity.model}:{identity.firmware}" for (board, _), identity in self._identities.items()
+                f"{key.board}:{known.identity.model}:{known.identity.firmware}" for key, known in self._wirings.items()
             ),
             software=self._software,
             algorithm=ALGORITHM,

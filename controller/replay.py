@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta, Struct
 from rich.console import Console
 from rich.table import Table
 
+from controller.config import Id
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise, Identity
 from controller.core.station import Station
 from controller.pipeline import Pipeline
@@ -20,6 +22,8 @@ from controller.recorder import SUFFIX
 from protocols.events import SIDES, AnyEvent, Fault, Rep, SetSummary, Side, to_json
 from protocols.neutral_csv import CsvError, NeutralCsv, digest, read_csv
 from protocols.recording import MAGIC, Header, RecordingError, read_recording
+
+MOST_KG: Final = 10_000.0  # a load beyond is a slip of the pen
 
 
 class ReplayError(Exception):
@@ -33,7 +37,16 @@ class Speed(StrEnum):
     MAX = "max"
 
 
-UNKNOWN = "-"
+class _OfStation(Struct, frozen=True, kw_only=True):
+    """What of a station's settings a CSV may say."""
+
+    station: Id = "station"
+    load_kg: Annotated[float, Meta(gt=0, le=MOST_KG)] | None = None
+    person: str | None = None
+
+
+OF_EXERCISE: Final = frozenset(Exercise.__struct_fields__) - {"name"}  # a line "name" says what the file is called
+UNKNOWN: Final = "-"
 Timed = tuple[float, list[AnyEvent]]  # s of stream time, and what it brought
 
 
@@ -41,6 +54,7 @@ def replay(file: Path, *, json: bool, speed: Speed) -> None:
     """Print a file's events. Raises ReplayError when it is no recording."""
     played = events_of(file, warn=lambda line: print(f"cable-station: {line}", file=sys.stderr))  # noqa: T201
     summary = _Summary()
+    out = sys.stdout.buffer  # the same bytes whatever the locale
     begun: tuple[float, float] | None = None
     for t, events in played:
         if speed is Speed.REAL:
@@ -52,13 +66,13 @@ def replay(file: Path, *, json: bool, speed: Speed) -> None:
                 time.sleep(wait)
         for event in events:
             if json:
-                sys.stdout.write(to_json(event).decode() + "\n")
+                out.write(to_json(event) + b"\n")
             else:
                 summary.show(event)
     sys.stdout.flush()
 
 
-def events_of(file: Path, *, warn: Any = lambda _: None) -> Iterator[Timed]:
+def events_of(file: Path, *, warn: Callable[[str], None] = lambda _: None) -> Iterator[Timed]:
     """Stream times and the events that they brought, in order. Raises ReplayError when it is no recording."""
     try:
         with file.open("rb") as opened:
@@ -70,15 +84,17 @@ def events_of(file: Path, *, warn: Any = lambda _: None) -> Iterator[Timed]:
             yield from _recording(file, warn)
         else:
             yield from _csv(file, warn)
-    except (CsvError, RecordingError) as error:
+    except CsvError as error:
         raise ReplayError(str(error)) from None
+    except RecordingError as error:
+        raise ReplayError(f"{file}: {error}") from None
 
 
-def _recording(file: Path, warn: Any) -> Iterator[Timed]:
+def _recording(file: Path, warn: Callable[[str], None]) -> Iterator[Timed]:
     records = read_recording(file)
     header = next(records, None)
     if not isinstance(header, Header):
-        raise RecordingError(f"{file}: the recording has no header")
+        raise RecordingError("the recording has no header")
     pipeline = Pipeline(header)
     t = 0.0
     for record in records:
@@ -97,7 +113,7 @@ def next_seq(folder: Path, station: str) -> int:
 
     Nothing else keeps it: the recording is replayed.
     """
-    files = sorted(folder.glob(f"*-{station}-????????{SUFFIX}")) if folder.is_dir() else []
+    files = sorted(folder.glob(f"????????T??????Z-{station}-????????{SUFFIX}")) if folder.is_dir() else []
     while files:
         last = None
         try:
@@ -110,7 +126,7 @@ def next_seq(folder: Path, station: str) -> int:
     return 1
 
 
-def _csv(file: Path, warn: Any) -> Iterator[Timed]:
+def _csv(file: Path, warn: Callable[[str], None]) -> Iterator[Timed]:
     recording = read_csv(file)
     for line in recording.defects.warnings():
         warn(f"{file}: {line}")
@@ -140,32 +156,23 @@ def _csv(file: Path, warn: Any) -> Iterator[Timed]:
     yield t, station.drain()
 
 
-def csv_settings(recording: NeutralCsv, warn: Any) -> CoreSettings:
+def csv_settings(recording: NeutralCsv, warn: Callable[[str], None]) -> CoreSettings:
     """The settings that a CSV's own first lines give; one that is wrong is said and left out."""
     exercise: dict[str, Any] = {}
     fields: dict[str, Any] = {}
     for key, text in recording.metadata.items():
         if key == "exercise":
             exercise["name"] = text
-        elif key in Exercise.__struct_fields__:
-            exercise[key] = text
-        elif key in ("load_kg", "person", "station"):
-            fields[key] = text
-    good: dict[str, Any] = {}
-    for key, text in exercise.items():
-        try:
-            msgspec.convert({key: text}, Exercise, strict=False)
-            good[key] = text
-        except msgspec.ValidationError as error:
-            warn(f"# {key}: {text}: {error}; left out")
-    kept: dict[str, Any] = {}
-    for key, text in fields.items():
-        try:
-            msgspec.convert({key: text}, CoreSettings, strict=False)
-            kept[key] = text
-        except msgspec.ValidationError as error:
-            warn(f"# {key}: {text}: {error}; left out")
-    return msgspec.convert({**kept, "exercise": good}, CoreSettings, strict=False)
+            continue
+        kind, place = (Exercise, exercise) if key in OF_EXERCISE else (_OfStation, fields)
+        if key in kind.__struct_fields__:
+            try:
+                value = getattr(msgspec.convert({key: text}, kind, strict=False), key)
+            except msgspec.ValidationError as error:
+                warn(f"# {key}: {text}: {str(error).partition(' - at ')[0]}; left out")
+            else:
+                place[key] = value
+    return CoreSettings(**fields, exercise=Exercise(**exercise))
 
 
 class _Summary:
