@@ -1,0 +1,63 @@
+"""The docs say what is so: their commands run, their links lead somewhere, their tables follow the types."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs import payloads
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)(#[^)]*)?\)")
+
+ROW = """# exercise: row
+time_s,left_position_m,left_force_n
+""" + "".join(
+    f"{k / 50:.2f},{0.5 * max(0.0, min(t, 2.0 - t)) if (t := k / 50 - 1.0) > 0 else 0.0:.4f},"
+    f"{200.0 if 0.0 < k / 50 - 1.0 < 2.0 else 0.0}\n"
+    for k in range(250)
+)
+
+
+def commands() -> list[tuple[str, str]]:
+    return [
+        (page.name, line)
+        for page in PAGES
+        for block in BLOCK.findall(page.read_text(encoding="utf-8"))
+        for line in block.splitlines()
+        if line.strip()
+    ]
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_every_command_of_a_shell_block_runs(page: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "row.csv").write_text(ROW, encoding="utf-8")
+    shutil.copy(ROOT / "docs" / "examples" / "station.toml", tmp_path)
+    program, *arguments = line.split()
+    module = {"cable-station": "controller.cli", "cable-station-sim": "simulators.cli"}[program]
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{page}: {line}: {done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    for target, _ in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_field_tables_follow_the_payload_types() -> None:
+    assert payloads.PAGE.read_text(encoding="utf-8") == payloads.render(), "run python -m tests.docs.payloads"
