@@ -265,7 +265,10 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
         msgspec.msgpack.encode([1, 2]),
         b"\xc1",
         encode(HEADER)[8:-1],
+        b"\x81\xa4type\xa4\xff\xff\xff\xff",  # no UTF-8
+        b"\x82\xa4type\xa4tick\xa1x" + b"\x91" * 50_000 + b"\xc0",  # nested deeper than any reader goes
     ],
+    ids=lambda body: body[:12].hex(),
 )
 def test_a_whole_record_of_another_version_stops_the_reading_and_names_the_offset(body: bytes) -> None:
     records, decoder = read_all(MAGIC + encode(HEADER) + framed(body) + encode(HEADER))
@@ -285,3 +288,10 @@ def test_any_bytes_after_a_recording_invent_no_record(junk: bytes) -> None:
     records, decoder = read_all(SOME_FILE + junk)
     assert records == SOME
     assert decoder.damage is not None or decoder.left_over == len(junk)
+
+
+@settings(max_examples=200)
+@given(body=st.binary(min_size=1, max_size=60))
+def test_any_body_with_a_right_check_is_a_record_or_damage(body: bytes) -> None:
+    records, decoder = read_all(MAGIC + framed(body))
+    assert len(records) + (decoder.damage is not None) == 1
