@@ -41,6 +41,7 @@ class SmallBoard:
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     blinks: list[int] = field(default_factory=list)
     commands: list[Message] = field(default_factory=list)
+    truth: list[float] = field(default_factory=list)  # host time of each sample
 
     def __post_init__(self) -> None:
         self._booted = time.monotonic()
@@ -90,6 +91,8 @@ class SmallBoard:
             if count:
                 rows = tuple((k, source) for k in range(min(count, 50)))
                 dt = 1000 if len(rows) > 1 else 0
+                age = ((now - first) % WRAP) * 1e-6
+                self.truth += [time.monotonic() - age + 0.001 * k for k in range(len(rows))]
                 self._sampled[source] = (first + 1000 * len(rows)) % WRAP
                 out += self._frame(Samples(source=source, dt_us=dt, rows=rows), ticks=first)
             else:

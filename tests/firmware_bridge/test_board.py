@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -122,7 +124,7 @@ def link(tmp_path: Path) -> Path:
 async def test_a_board_on_a_serial_port_is_identified_started_and_read_and_stopped_at_the_end(link: Path) -> None:
     station, small = Station(), SmallBoard()
     async with on_pty(small, link):
-        async with alive(serial_url(link), station):
+        async with alive(serial_url(link), station, timing=Timing()):
             await station.until(lambda: len(station.blocks) >= 20)
         await station.until(lambda: station.links[-1] == "closed")
         async with asyncio.timeout(SOON):
@@ -136,9 +138,26 @@ async def test_a_board_on_a_serial_port_is_identified_started_and_read_and_stopp
     assert station.links == ["up", "closed"]
 
 
+@pytest.mark.parametrize("wire", ["serial", "tcp"])
+async def test_samples_are_placed_within_two_milliseconds_of_when_they_were_taken(link: Path, wire: str) -> None:
+    station, small = Station(), SmallBoard()
+    async with contextlib.AsyncExitStack() as stack:
+        if wire == "serial":
+            await stack.enter_async_context(on_pty(small, link))
+            url = serial_url(link)
+        else:
+            url = f"tcp://127.0.0.1:{(await stack.enter_async_context(on_tcp(small))).port}"
+        await stack.enter_async_context(alive(url, station, timing=Timing()))
+        await station.until(lambda: len(station.blocks) >= 100)
+    times = [t for block in station.blocks for t in block.times]
+    errors = [abs(t - true) for t, true in zip(times, small.truth, strict=False)]
+    assert station.reader.counters.lost == 0
+    assert median(errors) <= 0.002
+
+
 async def test_a_hub_of_two_sources_behind_a_tcp_port_streams_both() -> None:
     station, small = Station(), SmallBoard(sources=2)
-    async with on_tcp(small) as served, alive(f"tcp://127.0.0.1:{served.port}", station):
+    async with on_tcp(small) as served, alive(f"tcp://127.0.0.1:{served.port}", station, timing=Timing()):
         await station.until(lambda: {block.source for block in station.blocks[-10:]} == {0, 1})
     assert all(row[1] == block.source for block in station.blocks for row in block.rows)
     assert station.reader.counters.lost == 0
@@ -216,7 +235,7 @@ async def test_a_board_of_a_later_major_version_is_never_started(link: Path) -> 
 
 async def test_a_restarted_board_is_started_again_and_its_times_go_on(link: Path) -> None:
     station, small = Station(), SmallBoard()
-    async with on_pty(small, link) as plugged, alive(serial_url(link), station):
+    async with on_pty(small, link) as plugged, alive(serial_url(link), station, timing=Timing()):
         await station.until(lambda: len(station.blocks) >= 5)
         plugged.say(small.restart())
         seen = len(station.blocks)
@@ -263,7 +282,7 @@ async def test_a_board_that_falls_silent_is_left_and_opened_again() -> None:
 
 async def test_a_board_that_stops_sampling_but_answers_is_started_again(link: Path) -> None:
     station, small = Station(), SmallBoard()
-    async with on_pty(small, link), alive(serial_url(link), station):
+    async with on_pty(small, link), alive(serial_url(link), station, timing=replace(QUICK, given_up_after=10.0)):
         await station.until(lambda: len(station.blocks) >= 5)
         small.streaming.clear()
         seen = len(station.blocks)
