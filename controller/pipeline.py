@@ -262,6 +262,21 @@ class Pipeline:
         return self.station.telemetry()
 
     @property
+    def t(self) -> float:
+        """Stream time up to which everything has been played, s."""
+        return self._t
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Stream time of the first sample that waits for another board, s."""
+        return None if self._merge.oldest is None else self._merge.oldest - self._anchor
+
+    @property
+    def late(self) -> int:
+        """Samples dropped because time had gone on without them."""
+        return self._merge.late
+
+    @property
     def online(self) -> bool:
         """Whether every board's link is up and known."""
         return all(self._up.values()) and {key.board for key in self._wirings} == set(self._up)

@@ -1,0 +1,113 @@
+"""Samples of several boards come out in one order, and nobody waits longer than the watermark."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.merge import LONGEST_BLOCK, WATERMARK, Merge
+
+A, B = ("a", 0), ("b", 0)
+
+
+def test_a_board_alone_waits_for_nobody() -> None:
+    merge: Merge[str] = Merge()
+    assert [s.item for s in merge.add(A, [1.0, 1.01], ["x", "y"], now=1.02)] == ["x", "y"]
+
+
+def test_a_sample_waits_until_the_other_board_has_shown_a_time_as_late() -> None:
+    merge: Merge[str] = Merge()
+    merge.add(A, [1.0], ["a0"], now=1.0)
+    assert [s.item for s in merge.add(B, [1.001], ["b0"], now=1.002)] == []
+    assert [s.item for s in merge.add(A, [1.003], ["a1"], now=1.004)] == ["b0"]
+    assert [s.item for s in merge.add(B, [1.002], ["b1"], now=1.005)] == ["b1"]
+    assert merge.oldest == 1.003
+    assert merge.late == 0
+
+
+def test_a_silent_board_holds_the_other_one_back_by_the_watermark_only() -> None:
+    merge: Merge[str] = Merge()
+    merge.add(A, [1.0], ["a0"], now=1.0)
+    merge.add(B, [1.0], ["b0"], now=1.0)
+    assert merge.add(A, [1.05], ["a1"], now=1.05) == []
+    assert merge.release(1.05 + WATERMARK - 0.001) == []
+    assert [s.item for s in merge.release(1.05 + WATERMARK + 0.001)] == ["a1"]
+
+
+def test_a_board_that_is_down_is_not_waited_for() -> None:
+    merge: Merge[str] = Merge()
+    merge.add(A, [1.0], ["a0"], now=1.0)
+    merge.add(B, [1.0], ["b0"], now=1.0)
+    merge.add(A, [1.05], ["a1"], now=1.05)
+    assert [s.item for s in merge.down("b", now=1.06)] == ["a1"]
+    assert [s.item for s in merge.add(A, [1.07], ["a2"], now=1.07)] == ["a2"]
+
+
+def test_a_sample_older_than_what_has_gone_on_is_dropped_and_counted() -> None:
+    merge: Merge[str] = Merge()
+    merge.add(A, [1.0], ["a0"], now=1.0)
+    merge.add(B, [1.0], ["b0"], now=1.0)
+    merge.add(A, [1.05, 1.06], ["a1", "a2"], now=1.06)
+    merge.release(1.3)
+    assert [s.item for s in merge.add(B, [1.055, 1.06], ["late", "just in time"], now=1.3)] == ["just in time"]
+    assert merge.late == 1
+
+
+def test_a_board_that_sends_long_blocks_loses_none_of_their_samples() -> None:
+    merge: Merge[int] = Merge()
+    out = []
+    for k in range(1, 101):
+        now = k * 0.01
+        out += merge.add(A, [now], [0], now=now)
+        if k % 20 == 0:  # five blocks a second
+            out += merge.add(B, [now - 0.2 + 0.0125 * n for n in range(1, 17)], [1] * 16, now=now)
+    out += merge.release(float("inf"))
+    first_block = 16  # before it, nobody knew how long its blocks are
+    assert merge.late <= first_block
+    assert sum(sample.item for sample in out) + merge.late == 5 * 16
+    assert [s.t for s in out] == sorted(s.t for s in out)
+
+
+def test_a_block_of_absurd_length_does_not_stop_the_other_board() -> None:
+    merge: Merge[str] = Merge()
+    merge.add(B, [-9000.0, 1.0], ["b0", "b1"], now=1.0)
+    assert merge.add(A, [1.5], ["a0"], now=1.5) == []
+    assert [s.item for s in merge.release(1.5 + WATERMARK + LONGEST_BLOCK + 0.001)] == ["a0"]
+
+
+def test_everything_goes_on_at_the_end() -> None:
+    merge: Merge[str] = Merge()
+    merge.add(A, [1.0], ["a0"], now=1.0)
+    merge.add(B, [2.0], ["b0"], now=1.0)
+    assert [s.item for s in merge.release(float("inf"))] == ["b0"]
+    assert merge.oldest is None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "c"]),
+            st.integers(0, 40),  # ms since the input before
+            st.integers(0, 300),  # ms of delay
+            st.integers(1, 5),  # samples
+            st.booleans(),  # the link goes down after it
+        ),
+        max_size=60,
+    )
+)
+def test_time_never_runs_back_and_no_sample_is_lost_uncounted(inputs: list[tuple[str, int, int, int, bool]]) -> None:
+    merge: Merge[int] = Merge()
+    now, count, out = 0.0, 0, []
+    for board, passed, delay, samples, goes_down in inputs:
+        now += passed / 1000.0
+        times = [now - delay / 1000.0 - 0.01 * (samples - 1 - k) for k in range(samples)]
+        out += merge.add((board, 0), times, [count + k for k in range(samples)], now=now)
+        count += samples
+        if goes_down:
+            out += merge.down(board, now=now)
+    out += merge.release(float("inf"))
+    assert all(a.t <= b.t for a, b in pairwise(out))
+    assert len(out) + merge.late == count
+    assert len({sample.item for sample in out}) == len(out)
