@@ -1,74 +1,38 @@
 """The MQTT publisher: events in order and none lost while this process lives, the latest of everything else.
 
-All that aiomqtt (2.5) does unexpectedly is dealt with here: a refused QoS 1 publish returns as if it were sent, so the
-reason code is read; a client used again over a reconnect can wedge, so each connection has a new one; a publish does
-not wake when the link drops, so the task that reads ends it; a broker that never answers a version 5 CONNECT is asked
-again with 3.1.1.
+One task publishes. Events go with a window of unconfirmed ones; each stays in the outbox until it is confirmed, so a
+lost connection sends some of them twice, with the same id. What is retained is published again at every connect.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import aiomqtt
-from aiomqtt import MqttError, ProtocolVersion
 from msgspec import Struct
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from controller.broker import Broker
+from controller.mqtt_connection import BrokerLost, Connection, answer, connection
+from controller.outbox import Outbox, Waiting
 from protocols.events import CommandResult, to_json
 from protocols.topics import StationTopics, commands, gateway_status, parse_command
 
-KEEPALIVE: Final = 5  # s; a half-open link is noticed after twice as long
-CONNECT_WITHIN: Final = 3.0  # s
-PUBLISH_WITHIN: Final = 5.0  # s
+PUBLISH_WITHIN: Final = 5.0  # s for a confirmation; later the connection counts as lost
 BACK_OFF: Final = 0.25  # s, doubled up to BACK_OFF_MOST
 BACK_OFF_MOST: Final = 5.0  # s
 LATE_AFTER: Final = 5.0  # s from an event's making; later it says that it is late
 TELEMETRY_EXPIRES: Final = 5  # s
-MOST_EVENTS: Final = 100_000  # waiting for a broker
-REFUSED: Final = 128  # reason codes from here on
-FAREWELL_WITHIN: Final = 1.0  # s
+WINDOW: Final = 50  # events under way
+FAREWELL_WITHIN: Final = 0.7  # s
 
 EVENT_KINDS: Final = frozenset({"rep", "pair", "set", "comparison", "session", "cue", "fault"})
 RETAINED: Final = frozenset({"state", "info", "health"})
 
 Commanded = Callable[[str, str, bytes], Awaitable[CommandResult]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    topic: str
-    payload: bytes
-    made_at: float  # host monotonic, s
-
-
-class _Client(aiomqtt.Client):
-    """aiomqtt's client, with the reason code of the last confirmation kept."""
-
-    refusal: str | None = None
-
-    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
-        if reason_code is not None and getattr(reason_code, "value", 0) >= REFUSED:
-            self.refusal = str(reason_code)
-        super()._on_publish(client, userdata, mid, reason_code, properties)
-
-
-def _quiet() -> logging.Logger:
-    """A logger for aiomqtt's own notes; what matters of them is said by us."""
-    logger = logging.getLogger("cable-station.mqtt")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
-    return logger
 
 
 class Publisher:
@@ -86,36 +50,34 @@ class Publisher:
     ) -> None:
         self.broker = broker
         self.connected = asyncio.Event()
-        self.dropped = 0  # events, when more than MOST_EVENTS waited
-        self.refused = 0  # events that the broker would not have
+        self.outbox = Outbox()
         self.telemetry_dropped = 0  # readings that a newer one overtook
-        self._site, self._gateway = site, gateway
+        self._identifier = f"cable-station-{site}-{gateway}"
+        self._gateway_status = gateway_status(site=site, gateway=gateway)
+        self._patterns = [commands(site=site, station=station) for station in stations]
         self._topics = {station: StationTopics(site, station) for station in stations}
-        self._status = dict.fromkeys(stations, "offline")
         self._commanded = commanded
         self._say = say
-        self._events: deque[_Waiting] = deque()
-        self._answers: deque[_Waiting] = deque()
-        self._retained: dict[str, bytes] = {}  # all of it, published again at every connect
-        self._changed: dict[str, bytes] = {}  # of it, what the broker has not got yet
+        self._answers: deque[tuple[str, bytes]] = deque()
+        self._retained = {topics.of("status"): b"offline" for topics in self._topics.values()}
+        self._changed: dict[str, bytes] = {}  # of what is retained, what the broker has not got yet
         self._telemetry: dict[str, bytes] = {}
         self._wake = asyncio.Event()
-        self._sent = asyncio.Event()
-        self._protocol = ProtocolVersion.V5
+        self._settled = asyncio.Event()
+        self._refusals: set[str] = set()
+        self._v5 = broker.kind != "amqtt"
+        self._v5_known = broker.kind != "external"
 
     @property
     def depth(self) -> int:
         """Events that wait for the broker."""
-        return len(self._events)
+        return self.outbox.depth
 
     def offer(self, station: str, kind: str, payload: Struct) -> None:
         """Take one payload; never blocks. Call it from the event loop's thread."""
         topics = self._topics[station]
         if kind in EVENT_KINDS:
-            if len(self._events) >= MOST_EVENTS:
-                self._events.popleft()
-                self.dropped += 1
-            self._events.append(_Waiting(topics.event(kind), to_json(payload), time.monotonic()))
+            self.outbox.put(Waiting(topics.event(kind), to_json(payload), time.monotonic()))
         elif kind == "telemetry":
             topic = topics.of(kind)
             self.telemetry_dropped += topic in self._telemetry
@@ -123,8 +85,7 @@ class Publisher:
         elif kind in RETAINED:
             self._retain(topics.of(kind), to_json(payload))
         elif kind == "status":
-            self._status[station] = str(getattr(payload, "status", "offline"))
-            self._retain(topics.of(kind), self._status[station].encode())
+            self._retain(topics.of(kind), str(getattr(payload, "status", "offline")).encode())
         self._wake.set()
 
     def _retain(self, topic: str, payload: bytes) -> None:
@@ -132,143 +93,136 @@ class Publisher:
         self._changed[topic] = payload
 
     async def run(self) -> None:
-        """Connect, and again whenever the connection is lost, until cancelled."""
-        wait, said = BACK_OFF, False
+        """Connect, and again whenever the connection is lost, until cancelled; each trouble is one line an outage."""
+        wait, said = BACK_OFF, set[str]()
         while True:
             began = time.monotonic()
             try:
                 await self._connection()
-            except MqttError as error:
+            except BrokerLost as error:
                 lost = self.connected.is_set()
-                if lost or not said:
-                    verb = "lost" if lost else "cannot be reached"
-                    self._say(f"broker {self.broker.url}: {verb}: {error}; trying again")
-                    said = True
-                if not lost and self.broker.kind != "mosquitto":
-                    v5 = self._protocol is ProtocolVersion.V5
-                    self._protocol = ProtocolVersion.V311 if v5 else ProtocolVersion.V5
+                if lost and time.monotonic() - began > BACK_OFF_MOST:
+                    wait = BACK_OFF
+                if lost:
+                    said = set()
+                elif error.answered and not self._v5_known:
+                    self._v5 = not self._v5
+                if str(error) not in said:
+                    said.add(str(error))
+                    self._say(f"broker {self.broker.url}: {_trouble(error, lost=lost)}; trying again")
             finally:
-                if self.connected.is_set():
-                    self.connected.clear()
-                    said = False
-            wait = BACK_OFF if time.monotonic() - began > BACK_OFF_MOST else min(2.0 * wait, BACK_OFF_MOST)
+                self.connected.clear()
+                self.outbox.connection_lost()
             await asyncio.sleep(wait)
+            wait = min(2.0 * wait, BACK_OFF_MOST)
 
     async def drained(self, *, within: float) -> bool:
         """Wait until the broker has all events, for at most `within` s; whether it has."""
         try:
             async with asyncio.timeout(within):
-                while self._events:
-                    self._sent.clear()
-                    await self._sent.wait()
+                while self.outbox.depth:
+                    self._settled.clear()
+                    await self._settled.wait()
         except TimeoutError:
             return False
         return True
 
     async def _connection(self) -> None:
-        account = self.broker.gateway
-        client = _Client(
-            self.broker.host,
-            self.broker.port,
-            username=account.user if account is not None else None,
-            password=account.password if account is not None else None,
-            identifier=f"cable-station-{self._site}-{self._gateway}",
-            protocol=self._protocol,
-            will=aiomqtt.Will(gateway_status(site=self._site, gateway=self._gateway), b"offline", qos=1, retain=True),
-            clean_session=True if self._protocol is ProtocolVersion.V311 else None,
-            timeout=CONNECT_WITHIN,
-            keepalive=KEEPALIVE,
-            logger=_quiet(),
-            tls_context=ssl.create_default_context() if self.broker.tls else None,
-        )
-        async with client:
-            await self._greet(client)
+        async with connection(
+            self.broker, identifier=self._identifier, v5=self._v5, will_topic=self._gateway_status, will=b"offline"
+        ) as link:
+            for pattern in self._patterns:
+                await link.subscribe(pattern)
+            await self._tell(link, self._gateway_status, b"online")
+            self._changed = dict(self._retained)
+            self._v5_known = True
             self.connected.set()
             self._say(f"broker {self.broker.url}: connected")
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._read(client), name="mqtt: read")
-                    tasks.create_task(self._write(client), name="mqtt: write")
-            except* MqttError as lost:
-                raise MqttError(str(lost.exceptions[0])) from None
-            except* asyncio.CancelledError:
-                await self._take_leave(client)
+                    tasks.create_task(self._read(link), name="mqtt: read")
+                    tasks.create_task(self._write(link), name="mqtt: write")
+            except BaseExceptionGroup as ended:
+                if ended.split(BrokerLost)[1] is not None:
+                    raise  # a bug of ours
+                raise ended.exceptions[0] from None
+            except asyncio.CancelledError:
+                await self._take_leave(link)
                 raise
 
-    async def _greet(self, client: _Client) -> None:
-        for station in self._topics:
-            await client.subscribe(commands(site=self._site, station=station), qos=1)
-        await self._send(client, gateway_status(site=self._site, gateway=self._gateway), b"online", retain=True)
-        for station, status in self._status.items():
-            self._retained[self._topics[station].of("status")] = status.encode()
-        self._changed = dict(self._retained)
-        self._wake.set()
-
-    async def _take_leave(self, client: _Client) -> None:
-        with contextlib.suppress(MqttError, TimeoutError):
+    async def _take_leave(self, link: Connection) -> None:
+        with contextlib.suppress(BrokerLost, TimeoutError):
             async with asyncio.timeout(FAREWELL_WITHIN):
-                for station in self._topics:
-                    await self._send(client, self._topics[station].of("status"), b"offline", retain=True)
-                await self._send(
-                    client, gateway_status(site=self._site, gateway=self._gateway), b"offline", retain=True
-                )
+                for topics in self._topics.values():
+                    await self._tell(link, topics.of("status"), b"offline")
+                await self._tell(link, self._gateway_status, b"offline")
 
-    async def _read(self, client: _Client) -> None:
-        async for message in client.messages:
-            named = parse_command(str(message.topic))
-            if named is None or not isinstance(message.payload, bytes):
+    async def _read(self, link: Connection) -> None:
+        """Carry out commands as they come, one after the other."""
+        async for topic, payload, retained in link.messages():
+            named = parse_command(topic)
+            if named is None:
                 continue
             _, station, name = named
-            result = await self._commanded(station, name, message.payload)
-            self._answers.append(_Waiting(self._topics[station].result(name), to_json(result), time.monotonic()))
+            if retained:  # it would be carried out again at every connect
+                self._say(f"broker {self.broker.url}: {topic}: a retained command is ignored; send it without retain")
+                continue
+            result = await self._commanded(station, name, payload)
+            self._answers.append((self._topics[station].result(name), to_json(result)))
             self._wake.set()
 
-    async def _write(self, client: _Client) -> None:
-        """The one task that publishes: answers, events in order, then the latest of the rest."""
+    async def _write(self, link: Connection) -> None:
+        """The one task that publishes: answers and the latest of all first, since they are few; then events."""
+        under_way: deque[asyncio.Future[str | None]] = deque()
         while True:
-            await self._wake.wait()
             self._wake.clear()
-            while self._answers:
-                await self._send(client, self._answers[0].topic, self._answers[0].payload)
-                self._answers.popleft()
-            while self._events:
-                await self._event(client, self._events[0])
-            while self._changed:
-                topic, payload = next(iter(self._changed.items()))
-                await self._send(client, topic, payload, retain=True)
-                if self._changed.get(topic) is payload:
-                    del self._changed[topic]
-            while self._telemetry:
-                topic = next(iter(self._telemetry))
-                await self._send(client, topic, self._telemetry.pop(topic), qos=0, properties=self._expiry())
+            await self._urgent(link)
+            while len(under_way) < WINDOW and (event := self.outbox.next()) is not None:
+                under_way.append(link.begin(event.topic, stamped(event, now=time.monotonic())))
+            if under_way:
+                refused = await answer(under_way[0], within=PUBLISH_WITHIN)
+                under_way.popleft()
+                topic = self.outbox.settled(refused=refused is not None).topic
+                if refused is not None:
+                    self._refused(topic, refused)
+                self._settled.set()
+            else:
+                await self._wake.wait()
 
-    async def _event(self, client: _Client, event: _Waiting) -> None:
-        late = time.monotonic() - event.made_at > LATE_AFTER
-        payload = event.payload[:-1] + (b',"late":true}' if late else b',"late":false}')
-        await self._send(client, event.topic, payload)
-        if client.refusal is not None:
-            self.refused += 1
-            self._say(f"broker {self.broker.url}: refused {event.topic}: {client.refusal}; check its access rules")
-        if self._events and self._events[0] is event:  # a full queue may have dropped it meanwhile
-            self._events.popleft()
-        self._sent.set()
+    async def _urgent(self, link: Connection) -> None:
+        while self._answers:
+            await self._tell(link, *self._answers[0], retain=False)
+            self._answers.popleft()
+        while self._changed:
+            topic, payload = next(iter(self._changed.items()))
+            await self._tell(link, topic, payload)
+            if self._changed.get(topic) is payload:
+                del self._changed[topic]
+        while self._telemetry:
+            topic = next(iter(self._telemetry))
+            payload = self._telemetry.pop(topic)
+            await link.show(topic, payload, expires_s=TELEMETRY_EXPIRES, within=PUBLISH_WITHIN)
 
-    def _expiry(self) -> Properties | None:
-        if self._protocol is not ProtocolVersion.V5:
-            return None
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        properties.MessageExpiryInterval = TELEMETRY_EXPIRES
-        return properties
+    async def _tell(self, link: Connection, topic: str, payload: bytes, *, retain: bool = True) -> None:
+        refused = await link.publish(topic, payload, retain=retain, within=PUBLISH_WITHIN)
+        if refused is not None:
+            self._refused(topic, refused)
 
-    @staticmethod
-    async def _send(
-        client: _Client,
-        topic: str,
-        payload: bytes,
-        *,
-        qos: int = 1,
-        retain: bool = False,
-        properties: Properties | None = None,
-    ) -> None:
-        client.refusal = None
-        await client.publish(topic, payload, qos=qos, retain=retain, properties=properties, timeout=PUBLISH_WITHIN)
+    def _refused(self, topic: str, why: str) -> None:
+        """Say that the broker will not have a topic, once for each."""
+        if topic not in self._refusals:
+            self._refusals.add(topic)
+            self._say(f"broker {self.broker.url}: refuses {topic}: {why}; check its access rules")
+
+
+def stamped(event: Waiting, *, now: float) -> bytes:
+    """An event's JSON as it is published: with `late`, which tells that it waited for longer than LATE_AFTER."""
+    return event.payload[:-1] + (b',"late":true}' if now - event.made_at > LATE_AFTER else b',"late":false}')
+
+
+def _trouble(error: BrokerLost, *, lost: bool) -> str:
+    if lost:
+        return f"lost: {error}"
+    if error.answered:
+        return f"will not have us: {error}; check its version, and user and password in broker.url"
+    return f"cannot be reached: {error}; is it running, and is broker.url right"
