@@ -9,6 +9,8 @@ from msgspec import Meta, Struct
 
 from protocols.events import Side
 
+NOT_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+LONGEST: Final = 16_384  # bytes of a command
 CLOCKS_APART: Final = 60.0  # s that a sender's clock may be ahead
 
 
@@ -63,13 +65,15 @@ COMMANDS: Final[dict[str, type[Command]]] = {
 
 def checked(name: str, payload: bytes, *, now_ms: int) -> Command:
     """The command in a payload. Raises Refused when it is unknown, malformed or stale."""
+    if len(payload) > LONGEST:
+        raise Refused(f"malformed: {len(payload)} bytes are over the {LONGEST} that a command may have")
     request = _request_of(payload)
     kind = COMMANDS.get(name)
     if kind is None:
         raise Refused(f"there is no command {name!r}; known: {', '.join(sorted(COMMANDS))}", request=request)
     try:
         command = msgspec.json.decode(payload, type=kind)
-    except msgspec.MsgspecError as error:
+    except NOT_JSON as error:
         raise Refused(f"malformed: {error}", request=request) from None
     age = (now_ms - command.issued_at) / 1000.0
     if age > command.expires_s:
@@ -89,7 +93,7 @@ def fields_of(command: Command) -> dict[str, Any]:
 def _request_of(payload: bytes) -> str:
     try:
         data = msgspec.json.decode(payload)
-    except msgspec.MsgspecError:
+    except NOT_JSON:
         return ""
     request = data.get("request") if isinstance(data, dict) else None
     return request[:128] if isinstance(request, str) else ""

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise
 from firmware_bridge.drivers import DRIVERS, BoardConfig, check_url
 
-Id = Annotated[str, Meta(pattern="^[a-z0-9-]+$")]
+Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\Z")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 

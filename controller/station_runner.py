@@ -28,7 +28,7 @@ from protocols.recording import ChunkIn, CommandIn, Header, Input, LinkDown, Lin
 TELEMETRY_EVERY: Final = 0.1  # s
 TICK_EVERY: Final = 1.0  # s
 HEALTH_EVERY: Final = 10.0  # s
-SERIOUS: Final = frozenset({"board_junk", "board_version", "board_refuses", "board_config"})
+SERIOUS: Final = frozenset({"board_junk", "board_foreign", "board_version", "board_refuses"})
 
 
 class Consumer(Protocol):

@@ -21,7 +21,7 @@ BAUD: Final = 921_600
 class BoardConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One board: how to reach it and what it speaks. rate_hz, batch: None leaves them as the board says."""
 
-    id: Annotated[str, Meta(pattern="^[a-z0-9-]+$")]
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9-]+\Z")]
     url: str
     driver: str = "cablelink"
     rate_hz: Annotated[int, Meta(ge=1, le=10_000)] | None = None

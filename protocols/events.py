@@ -37,7 +37,7 @@ Percent = Annotated[float | None, field("percent; a difference is positive where
 Count = Annotated[int, Meta(ge=0)]
 
 
-class Event(Struct, frozen=True, kw_only=True, tag_field="event_type", tag=str.lower):
+class Event(Struct, frozen=True, kw_only=True, tag_field="event_type"):
     """What all events carry."""
 
     v: Annotated[int, field("version of the payload")] = VERSION
@@ -335,8 +335,11 @@ def to_json(payload: Struct) -> bytes:
 
 
 def from_json(data: bytes | str) -> AnyEvent:
-    """An event from its JSON. Raises msgspec.ValidationError or msgspec.DecodeError, which say where."""
-    return _decoder.decode(data)
+    """An event from its JSON. Raises msgspec.DecodeError, or its ValidationError, which say where."""
+    try:
+        return _decoder.decode(data)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def kind(event: AnyEvent) -> str:
