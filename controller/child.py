@@ -37,8 +37,14 @@ def main() -> int:
     command = sys.argv[sys.argv.index("--") + 1 :]
     folder = options[1] if options[:1] == ["--remove"] else None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; a Ctrl-C reaches the whole group
+    # A session of its own: a Ctrl-C must not take the broker away before the last words went through it.
     # There is one thread yet, so running Python between fork and exec is safe.
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)  # noqa: S603, PLW1509
+    process = subprocess.Popen(  # noqa: S603
+        command,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,  # noqa: PLW1509
+        start_new_session=True,
+    )
     orphaned = threading.Event()
 
     def end() -> None:
