@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 import types
 import typing
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise
+from controller.display.access import is_loopback
 from firmware_bridge.drivers import DRIVERS, BoardConfig, check_url
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\Z")]
@@ -115,26 +119,47 @@ def parse(text: str, *, name: str) -> GymConfig:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: {error}") from None
-    stranger = _unknown_key(data, GymConfig, "")
-    if stranger is not None:
-        raise ConfigError(f"{name}: {stranger}")
+        raise _wrong(name, str(error)) from None
+    problem = _unknown_key(data, GymConfig, "") or _not_finite(data, "")
+    if problem is not None:
+        raise _wrong(name, problem)
     try:
         config = msgspec.convert(data, GymConfig)
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `$.")
-        raise ConfigError(f"{name}: {where.rstrip('`') or 'top level'}: {_plain(message)}") from None
-    wrong = _check(config)
-    if wrong is not None:
-        raise ConfigError(f"{name}: {wrong}")
+        where = where.rstrip("`")
+        raise _wrong(name, f"{where or 'top level'}: {_plain(message, where)}") from None
+    problem = _check(config)
+    if problem is not None:
+        raise _wrong(name, problem)
     return config
 
 
-def _plain(message: str) -> str:
-    """What msgspec says, with a pattern put into words."""
+def _wrong(name: str, problem: str) -> ConfigError:
+    """One line, whatever stands in the file's strings."""
+    return ConfigError("\\n".join(f"{name}: {problem}".splitlines()))
+
+
+def _plain(message: str, where: str) -> str:
+    """What msgspec says, in the words of the file."""
     if "matching regex" in message:
         return "an id has only a-z, 0-9 and -"
-    return message
+    if message == "Expected `array`, got `object`":
+        return f"there may be several of them: write [[{where}]]"
+    missing = re.fullmatch(r"Object missing required field (`\w+`)", message)
+    return f"the key {missing[1]} is missing" if missing is not None else message
+
+
+def _not_finite(data: Any, where: str) -> str | None:
+    """The first number that is none: TOML knows nan and inf."""
+    if isinstance(data, float) and not isfinite(data):
+        return f"{where}: {data} is no number to work with"
+    inside: list[tuple[str, Any]] = []
+    if isinstance(data, dict):
+        inside = [(f"{where}.{key}" if where else key, value) for key, value in data.items()]
+    elif isinstance(data, list):
+        inside = [(f"{where}[{number}]", value) for number, value in enumerate(data)]
+    return next((found for place, value in inside if (found := _not_finite(value, place)) is not None), None)
 
 
 def _unknown_key(data: Any, kind: Any, where: str) -> str | None:
@@ -181,9 +206,23 @@ def _check(config: GymConfig) -> str | None:
         wrong = _check_station(station, where)
         if wrong is not None:
             return wrong
-    broker = config.broker.url
-    if broker not in ("auto", "none") and not broker.startswith(("mqtt://", "mqtts://")):
-        return f"broker.url: {broker!r} is neither auto, none, nor an mqtt:// or mqtts:// URL"
+    return _check_broker(config.broker.url) or _check_display(config.display)
+
+
+def _check_broker(url: str) -> str | None:
+    if url in ("auto", "none"):
+        return None
+    try:
+        parts = urlsplit(url)
+        is_right = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_right = False
+    return None if is_right else "broker.url: neither auto, none, nor an URL like mqtt://host:1883 or mqtts://host:8883"
+
+
+def _check_display(display: DisplayConfig) -> str | None:
+    if display.enabled and display.token is None and not is_loopback(display.host):
+        return f"display.token: host {display.host} opens the page to the network, and that needs a token"
     return None
 
 
@@ -211,6 +250,8 @@ def _check_station(station: StationConfig, where: str) -> str | None:
             place = f"{where}.{side}.{kind}"
             if channel.board not in boards:
                 return f"{place}.board: there is no board {channel.board!r}; known: {', '.join(boards)}"
+            if channel.calibration is not None and channel.calibration.span == 0.0:
+                return f"{place}.calibration.span: with a span of 0 nothing is measured"
             key = (channel.board, channel.source, channel.channel)
             if key in used:
                 return f"{place}: the same channel as {used[key]}"
