@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -171,7 +172,10 @@ def csv_settings(recording: NeutralCsv, warn: Callable[[str], None]) -> CoreSett
             except msgspec.ValidationError as error:
                 warn(f"# {key}: {text}: {str(error).partition(' - at ')[0]}; left out")
             else:
-                place[key] = value
+                if isinstance(value, float) and not isfinite(value):
+                    warn(f"# {key}: {text}: no number to work with; left out")
+                else:
+                    place[key] = value
     return CoreSettings(**fields, exercise=Exercise(**exercise))
 
 
