@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from controller.broker_child import BrokerChild, BrokerError, PortTakenError
 from controller.broker_mosquitto import Roles, find_mosquitto, write_files
 from controller.config import BrokerConfig
+from protocols.topics import ROOT
 
 __all__ = ["Account", "Broker", "BrokerError", "available", "broker", "external", "find_mosquitto", "free_port"]
 
@@ -53,6 +54,11 @@ class Broker:
     def url(self) -> str:
         """Its address, without any password."""
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
+
+    def watch_command(self, site: str) -> str:
+        """The command that shows a site's events, with the account made for it."""
+        login = f" -u {self.dashboard.user} -P {self.dashboard.password}" if self.dashboard is not None else ""
+        return f"mosquitto_sub -h {self.host} -p {self.port}{login} -t '{ROOT}/{site}/+/event/#' -v"
 
 
 def external(url: str) -> Broker:

@@ -62,8 +62,14 @@ def run_command(
     if check:
         say(f"{config}: right; {len(gym.station)} station{'s' if len(gym.station) > 1 else ''}")
         return
+    runtime = Runtime(gym, events=events)
+
+    def started() -> None:
+        if runtime.broker is not None and runtime.broker.kind != "external":
+            say(f"to watch: {runtime.broker.watch_command(gym.site)}")
+
     try:
-        asyncio.run(Runtime(gym, events=events).run())
+        asyncio.run(runtime.run(started=started))
     except (BrokerError, OSError) as error:
         end(error, code=1)
 

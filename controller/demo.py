@@ -119,10 +119,5 @@ async def _greet(runtime: Runtime, started: asyncio.Event, tell: Callable[[str],
         tell(f"page    {runtime.display.address}")
     if runtime.broker is not None:
         tell(f"broker  {runtime.broker.url}")
-        account = runtime.broker.dashboard
-        login = f" -u {account.user} -P {account.password}" if account is not None else ""
-        tell(
-            f"watch   mosquitto_sub -h {runtime.broker.host} -p {runtime.broker.port}{login} "
-            f"-t 'cable/v1/{SITE}/+/event/#' -v"
-        )
+        tell(f"watch   {runtime.broker.watch_command(SITE)}")
     tell("Ctrl-C ends it")

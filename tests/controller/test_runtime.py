@@ -1,0 +1,186 @@
+"""A gateway as a whole, in this process: real broker, real recording, no board at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from controller.broker import Account, Broker, BrokerError, find_mosquitto, free_port
+from controller.config import GymConfig, parse
+from controller.replay import events_of
+from controller.runtime import Runtime
+from protocols.events import to_json
+from protocols.recording import CommandIn, read_recording
+from tests.controller.mqtt_client import WITHIN, Heard, client, listening
+from tests.controller.test_mqtt import own_broker
+
+pytestmark = [
+    pytest.mark.broker,
+    pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed"),
+]
+ONE = "cable/v1/test/one"
+
+
+def gym(folder: Path, *, broker: str = 'kind = "mosquitto"') -> GymConfig:
+    """One station whose board is at a port that nobody listens on."""
+    return parse(
+        f'site = "test"\ngateway = "hall"\n[broker]\n{broker}\n[display]\nport = 0\n'
+        f'[recording]\nfolder = "{folder}"\n[[station]]\nid = "one"\n'
+        f'[[station.board]]\nid = "board"\nurl = "tcp://127.0.0.1:{free_port()}"\n',
+        name="gym.toml",
+    )
+
+
+class Running:
+    """A runtime, what it says, and how to end it as a signal would."""
+
+    def __init__(self, config: GymConfig) -> None:
+        self.said: list[str] = []
+        self.runtime = Runtime(config, say=self.said.append)
+        self.started = asyncio.Event()
+        self.task = asyncio.create_task(self.runtime.run(started=self.started.set), name="test: runtime")
+
+    @property
+    def broker(self) -> Broker:
+        assert self.runtime.broker is not None
+        return self.runtime.broker
+
+    @property
+    def dashboard(self) -> Account | None:
+        return self.broker.dashboard
+
+
+@contextlib.asynccontextmanager
+async def running(config: GymConfig) -> AsyncIterator[Running]:
+    made = Running(config)
+    starting = asyncio.create_task(made.started.wait(), name="test: starting")
+    try:
+        await asyncio.wait({made.task, starting}, timeout=WITHIN, return_when=asyncio.FIRST_COMPLETED)
+        if made.task.done():
+            made.task.result()
+        yield made
+    finally:
+        for task in (starting, made.task):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def command(request: str, **fields: Any) -> bytes:
+    return json.dumps({"v": 1, "request": request, "issued_at": int(time.time() * 1000), **fields}).encode()
+
+
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not what():  # noqa: ASYNC110 - files and lists tell nobody
+            await asyncio.sleep(0.02)
+
+
+def recordings(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.cablerec"))
+
+
+async def asked(made: Running, name: str, payload: bytes, heard: Heard) -> dict[str, Any]:
+    """The answer to a command."""
+    before = len(heard.payloads("/result"))
+    async with client(made.broker, made.dashboard) as sender:
+        await sender.publish(f"{ONE}/cmd/{name}", payload, qos=1)
+    await heard.until("/result", count=before + 1)
+    return heard.objects("/result")[-1]
+
+
+async def test_commands_are_answered_with_a_reason_and_those_that_count_are_recorded_first(tmp_path: Path) -> None:
+    async with running(gym(tmp_path)) as made, listening(made.broker, made.dashboard, f"{ONE}/#") as heard:
+        await heard.until("one/state")
+        done = await asked(made, "select", command("a", person="p-1", exercise="row", load_kg=20), heard)
+        assert (done["request"], done["state"], done["reason"]) == ("a", "done", None)
+        await until(lambda: heard.objects("one/state")[-1]["person"] == "p-1")
+        assert heard.objects("one/state")[-1]["load_kg"] == 20.0
+        for name, payload, reason in (
+            ("select", command("b", issued_at=1000), "stale"),
+            ("select", command("c", wieght=20), "wieght"),
+            ("select", command("d", load_kg="20"), "load_kg"),
+            ("select", b'{"request": "e"', "malformed"),
+            ("launch", command("f"), "launch"),
+            ("tare", command("g", side="left"), "left"),
+            ("set_end", command("h"), "no set is running"),
+            ("identify", command("i"), "not connected"),
+        ):
+            refused = await asked(made, name, payload, heard)
+            assert refused["state"] == "refused", (name, payload)
+            assert reason in refused["reason"]
+        path = recordings(tmp_path)[0]
+    kept = [record for record in read_recording(path) if isinstance(record, CommandIn)]
+    assert [record.name for record in kept] == ["select", "tare", "set_end"]
+    assert json.loads(kept[0].payload) == {"person": "p-1", "exercise": "row", "load_kg": 20.0}
+
+
+async def test_a_signal_ends_the_session_aloud_records_its_end_and_leaves_nothing_running(tmp_path: Path) -> None:
+    tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
+    async with own_broker() as reached:
+        assert reached.gateway is not None
+        url = f"mqtt://{reached.gateway.user}:{reached.gateway.password}@{reached.host}:{reached.port}"
+        async with (
+            listening(reached, reached.dashboard, "cable/v1/test/#") as heard,
+            running(gym(tmp_path, broker=f'url = "{url}"')) as made,
+        ):
+            await heard.until("event/fault")
+            began = time.monotonic()
+            signal.raise_signal(signal.SIGTERM)
+            async with asyncio.timeout(WITHIN):
+                await made.task
+            assert time.monotonic() - began < 3.0
+            await heard.until("_gateway/hall/status", last="offline")
+        events = [json.loads(payload) for topic, payload, _ in heard.messages if "/event/" in topic]
+        assert (events[0]["state"], events[-1]["state"]) == ("started", "ended")
+        assert heard.payloads("one/status")[-1] == "offline"
+    played = [json.loads(to_json(event)) for _, found in events_of(recordings(tmp_path)[0]) for event in found]
+    assert played == [{name: value for name, value in event.items() if name != "late"} for event in events]
+    assert asyncio.all_tasks() == tasks
+    assert {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio_")} <= threads
+
+
+async def test_event_numbers_go_on_after_the_last_recording(tmp_path: Path) -> None:
+    numbers: list[list[int]] = []
+    known: set[Path] = set()
+    for _ in range(2):
+        async with running(gym(tmp_path)) as made, listening(made.broker, made.dashboard, f"{ONE}/#") as heard:
+            await heard.until("event/fault")
+        (new,) = set(recordings(tmp_path)) - known
+        known.add(new)
+        numbers.append([event.seq for _, events in events_of(new) for event in events])
+    assert numbers[0] + numbers[1] == list(range(1, len(numbers[0]) + len(numbers[1]) + 1))
+
+
+async def test_a_child_broker_that_will_not_start_ends_it_all(tmp_path: Path) -> None:
+    tasks = asyncio.all_tasks()
+    taken = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with taken:
+        port = taken.sockets[0].getsockname()[1]
+        with pytest.raises(BrokerError, match=f"port {port} on 127.0.0.1 is in use"):
+            async with running(gym(tmp_path, broker=f'kind = "mosquitto"\nport = {port}')):
+                pytest.fail("it started")
+    assert asyncio.all_tasks() == tasks
+    assert recordings(tmp_path) == []
+
+
+async def test_a_display_that_cannot_have_its_port_is_one_line_and_the_stations_go_on(tmp_path: Path) -> None:
+    taken = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with taken:
+        port = taken.sockets[0].getsockname()[1]
+        config = gym(tmp_path, broker='url = "none"')
+        display = msgspec.structs.replace(config.display, port=port)
+        async with running(msgspec.structs.replace(config, display=display)) as made:
+            await until(lambda: any("is in use" in line for line in made.said))
+            await until(lambda: bool(recordings(tmp_path)))
+        assert sum("is in use" in line for line in made.said) == 1
