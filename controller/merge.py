@@ -50,6 +50,10 @@ class Merge(Generic[Item]):
         self._number = 0
         self.late = 0  # samples dropped because later ones had gone on
 
+    def expect(self, key: tuple[str, int]) -> None:
+        """Samples of this source may come from now on; until the first, it is waited for like a silent one."""
+        self._heard.setdefault(key, _Heard(len(self._heard))).up = True
+
     def add(
         self, key: tuple[str, int], times: Sequence[float], items: Sequence[Item], *, now: float
     ) -> list[Sample[Item]]:

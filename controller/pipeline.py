@@ -13,15 +13,16 @@ import msgspec
 
 from controller.config import StationConfig
 from controller.core.settings import Identity
-from controller.core.station import ALGORITHM, Station
+from controller.core.station import Station
 from controller.merge import Merge, Sample
+from controller.station_views import station_health, station_info
 from controller.troubles import Said, Troubles
 from controller.wiring import Key, ProblemName, Wiring, wiring
 from firmware_bridge.drivers import make_driver
 from firmware_bridge.link import Chunk
 from firmware_bridge.messages import BoardFault, BoardStatus, Message, SampleBlock
 from firmware_bridge.messages import Identity as BoardIdentity
-from protocols.events import SIDES, UNITS, AnyEvent, Health, Info, State, Telemetry
+from protocols.events import SIDES, AnyEvent, Health, Info, State, Telemetry
 from protocols.recording import (
     ChunkIn,
     CommandIn,
@@ -202,6 +203,7 @@ class Pipeline:
 
     def _identified(self, key: Key, identity: BoardIdentity, received_at: float) -> None:
         identity = replace(identity, restarted=False)  # the boot_id says it
+        self._merge.expect(key)
         known = self._wirings.get(key)
         if known is not None and known.identity == identity:
             return
@@ -288,46 +290,16 @@ class Pipeline:
 
     def info(self) -> Info:
         """What the station is made of."""
-        left, right = self.station.view("left"), self.station.view("right")
-        return Info(
-            ts=self.station.ts,
-            station=self._config.id,
-            name=self._config.name,
-            sides=[side for side in SIDES if self.station.view(side) is not None],
-            left_sample_hz=left.hz if left is not None else None,
-            right_sample_hz=right.hz if right is not None else None,
-            left_calibration=left.calibration if left is not None else None,
-            right_calibration=right.calibration if right is not None else None,
-            left_calibration_date=left.calibrated if left is not None else None,
-            right_calibration_date=right.calibrated if right is not None else None,
-            boards=",".join(
-                f"{key.board}:{known.identity.model}:{known.identity.firmware}" for key, known in self._wirings.items()
-            ),
-            software=self._software,
-            algorithm=ALGORITHM,
-            units=UNITS,
-        )
+        return station_info(self._config, self.station, self._wirings, software=self._software)
 
     def health(self, *, recorder_dropped: int, outbox_depth: int | None, telemetry_dropped: int | None) -> Health:
         """How well the boards are heard, and what the outputs hold."""
-        counters = [reader.counters for reader in self._readers.values()]
-        clocks = [clock for reader in self._readers.values() for clock in reader.clocks.values()]
-        batteries = [status.battery_v for status in self._statuses.values() if status.battery_v > 0.0]
-        signals = [status.rssi_dbm for status in self._statuses.values() if status.rssi_dbm != 0]
-        left, right = self.station.view("left"), self.station.view("right")
-        return Health(
-            ts=self.station.ts,
-            left_sample_hz=left.hz if left is not None else None,
-            right_sample_hz=right.hz if right is not None else None,
-            link=",".join(f"{board}={'up' if up else 'down'}" for board, up in self._up.items()),
-            frames_lost=sum(each.lost for each in counters),
-            frames_damaged=sum(each.damaged for each in counters),
-            jitter_ms=round(max(clock.jitter for clock in clocks) * 1000.0, 3) if clocks else None,
-            clock_uncertainty_ms=round(max(c.uncertainty for c in clocks) * 1000.0, 3) if clocks else None,
-            clock_skew_ppm=round(max(clocks, key=lambda c: abs(c.skew_ppm)).skew_ppm, 2) if clocks else None,
-            battery_v=min(batteries, default=None),
-            rssi_dbm=min(signals, default=None),
-            recorder_dropped_bytes=recorder_dropped,
+        return station_health(
+            self.station,
+            self._readers.values(),
+            self._statuses.values(),
+            links=self._up,
+            recorder_dropped=recorder_dropped,
             outbox_depth=outbox_depth,
             telemetry_dropped=telemetry_dropped,
         )

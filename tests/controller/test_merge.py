@@ -70,6 +70,14 @@ def test_a_board_that_sends_long_blocks_loses_none_of_their_samples() -> None:
     assert [s.t for s in out] == sorted(s.t for s in out)
 
 
+def test_a_board_that_is_expected_loses_not_even_its_first_sample() -> None:
+    merge: Merge[str] = Merge()
+    merge.expect(B)
+    assert merge.add(A, [1.0, 1.05], ["a0", "a1"], now=1.06) == []
+    assert [s.item for s in merge.add(B, [1.01], ["b0"], now=1.08)] == ["a0", "b0"]
+    assert merge.late == 0
+
+
 def test_a_block_of_absurd_length_does_not_stop_the_other_board() -> None:
     merge: Merge[str] = Merge()
     merge.add(B, [-9000.0, 1.0], ["b0", "b1"], now=1.0)

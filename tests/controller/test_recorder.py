@@ -159,7 +159,7 @@ def test_a_full_disk_leaves_no_half_record_and_what_matters_is_written_when_ther
     told = Told()
     recorder = Recorder(tmp_path, HEADER, trouble=told)
     recorder.put(chunk(1))
-    until(lambda: len(list(read_recording(recorder.path))) == 2)
+    until(lambda: size_of(recorder.path) and len(list(read_recording(recorder.path))) == 2)
     with files_no_longer_than(size_of(recorder.path) + 40):
         recorder.put(chunk(2, size=1000))
         assert "nothing is recorded" in (told.next() or "")

@@ -1,0 +1,68 @@
+"""What a station is made of and how well it is heard, gathered from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from controller.config import StationConfig
+from controller.core.station import ALGORITHM, Station
+from controller.wiring import Key, Wiring
+from firmware_bridge.cablelink_reader import CablelinkReader
+from firmware_bridge.messages import BoardStatus
+from protocols.events import SIDES, UNITS, Health, Info
+
+
+def station_info(config: StationConfig, station: Station, wirings: Mapping[Key, Wiring], *, software: str) -> Info:
+    """What the station is made of."""
+    left, right = station.view("left"), station.view("right")
+    boards = {key: known.identity for key, known in wirings.items()}
+    return Info(
+        ts=station.ts,
+        station=config.id,
+        name=config.name,
+        sides=[side for side in SIDES if station.view(side) is not None],
+        left_sample_hz=left.hz if left is not None else None,
+        right_sample_hz=right.hz if right is not None else None,
+        left_calibration=left.calibration if left is not None else None,
+        right_calibration=right.calibration if right is not None else None,
+        left_calibration_date=left.calibrated if left is not None else None,
+        right_calibration_date=right.calibrated if right is not None else None,
+        boards=",".join(f"{key.board}:{board.model}:{board.firmware}" for key, board in boards.items()),
+        software=software,
+        algorithm=ALGORITHM,
+        units=UNITS,
+    )
+
+
+def station_health(
+    station: Station,
+    readers: Collection[CablelinkReader],
+    statuses: Collection[BoardStatus],
+    *,
+    links: Mapping[str, bool],
+    recorder_dropped: int,
+    outbox_depth: int | None,
+    telemetry_dropped: int | None,
+) -> Health:
+    """How well the boards are heard, and what the outputs hold. links: which boards' are up."""
+    counters = [reader.counters for reader in readers]
+    clocks = [clock for reader in readers for clock in reader.clocks.values()]
+    batteries = [status.battery_v for status in statuses if status.battery_v > 0.0]
+    signals = [status.rssi_dbm for status in statuses if status.rssi_dbm != 0]
+    left, right = station.view("left"), station.view("right")
+    return Health(
+        ts=station.ts,
+        left_sample_hz=left.hz if left is not None else None,
+        right_sample_hz=right.hz if right is not None else None,
+        link=",".join(f"{board}={'up' if up else 'down'}" for board, up in links.items()),
+        frames_lost=sum(each.lost for each in counters),
+        frames_damaged=sum(each.damaged for each in counters),
+        jitter_ms=round(max(clock.jitter for clock in clocks) * 1000.0, 3) if clocks else None,
+        clock_uncertainty_ms=round(max(clock.uncertainty for clock in clocks) * 1000.0, 3) if clocks else None,
+        clock_skew_ppm=round(max(clocks, key=lambda clock: abs(clock.skew_ppm)).skew_ppm, 2) if clocks else None,
+        battery_v=min(batteries, default=None),
+        rssi_dbm=min(signals, default=None),
+        recorder_dropped_bytes=recorder_dropped,
+        outbox_depth=outbox_depth,
+        telemetry_dropped=telemetry_dropped,
+    )
