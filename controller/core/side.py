@@ -188,7 +188,7 @@ class Side:
         self.x = x
         self._noise.step(x)
         deviation = self._noise.deviation
-        still = self._still.step(t, x, max(STILL_BAND, 4.0 * deviation, 1.5 * self._quantum))
+        still = self._still.step(t, x, max(STILL_BAND, 6.0 * deviation, 1.5 * self._quantum))
         self._velocity.step(t, x)
         self._xs.add(t, x)
         turn = self._phases.step(t, x, still, deviation)

@@ -20,7 +20,10 @@ LEAST_STEP: Final = 0.001  # s
 LEVEL: Final = 0.0005  # m; a phase starts and ends this far from the level that is kept
 FLANK: Final = 8.0  # the second height of a flank over the first; a minimum-jerk flank is then twice as far in time
 STAND: Final = 0.06  # s between the two flanks, extrapolated, that are a stand and not a turn
-STAND_RUN: Final = 0.08  # s of little speed that are looked at as a level
+STAND_RUN: Final = 0.08  # s at one level that are a stand
+NOISY_RUN: Final = 0.25  # s of it where the noise is wider than LEVEL: a slow turn looks level for so long
+EASE: Final = 0.03  # s from where a stroke slows down to its level
+LEVEL_OVER: Final = 0.3  # s over which a level is averaged at most
 NEAR: Final = 0.04  # of the ROM; the neighbourhood of an end in which its flank is sought
 SLOW: Final = 0.02  # of the peak speed
 SLOWEST: Final = 0.004  # m/s
@@ -54,7 +57,7 @@ class End:
 class Trace:
     """Positions, velocities and (where there is a cell) forces over one stretch of time, on a grid of `dt` seconds."""
 
-    __slots__ = ("dt", "f", "noise", "quantum", "t", "v", "x")
+    __slots__ = ("_speed_noise", "dt", "f", "noise", "quantum", "t", "v", "x")
 
     def __init__(
         self, ts: Floats, xs: Floats, tf: Floats, fs: Floats, *, period: float, noise: float, quantum: float
@@ -70,6 +73,7 @@ class Trace:
         self.v = _convolve(raw, slope) / self.dt
         self.f = np.interp(self.t, tf, fs) if len(tf) > 1 else None
         self.noise = noise * float(np.sqrt(np.sum(smooth * smooth)))
+        self._speed_noise = noise * float(np.sqrt(np.sum(slope * slope))) / self.dt
         self.quantum = quantum
 
     def index(self, t: float) -> int:
@@ -79,7 +83,7 @@ class Trace:
     def slow(self, first: int, last: int) -> float:
         """The speed under which the cable counts as standing, given the stroke between two grid points, in m/s."""
         peak = float(np.max(np.abs(self.v[first : last + 1])))
-        return max(SLOW * peak, SLOWEST, 2.0 * self.noise / SMOOTHING)
+        return max(SLOW * peak, SLOWEST, 2.5 * self._speed_noise)
 
     def settle(self, start: int, step: int, stop: int, *, out: bool, slow: float, rom: float) -> End:
         """The end that a stroke reaches, walking from `start` (inside the stroke) by `step` (1 or -1) up to `stop`.
@@ -95,12 +99,8 @@ class Trace:
         speed = np.diff(y) / self.dt
         calm = np.flatnonzero(speed <= slow)
         first = int(calm[0]) if len(calm) else len(y) - 1
-        moving = np.flatnonzero(np.abs(speed[first:]) > slow)
-        run = int(moving[0]) if len(moving) else len(speed) - first
-        if run * self.dt >= STAND_RUN:
-            level = float(np.median(y[first : first + min(run, int(0.3 / self.dt)) + 1]))
-        else:
-            level = float(np.max(y[: first + int(0.15 / self.dt) + 2]))
+        kept = self._kept(y, min(first + round(EASE / self.dt), len(y) - 1))
+        level = kept if kept is not None else float(np.max(y[: first + int(0.15 / self.dt) + 2]))
         low = max(LEVEL, self.quantum, 3.0 * self.noise)
         high = min(FLANK * low, 0.25 * rom)
         near, far = self._reach(y, level - low), self._reach(y, level - high)
@@ -109,6 +109,17 @@ class Trace:
         meet = near + (near - far) / (np.cbrt(high / low) - 1.0) if far < near else near
         at_level = meet - (meet - near) * float(np.cbrt(max(LEVEL, self.quantum) / low))
         return End(level if out else -level, float(at + sign * at_level), float(at + sign * meet))
+
+    def _kept(self, y: Floats, at: int) -> float | None:
+        """The level that y keeps from a grid point on, None when it does not stay there for long."""
+        band = max(LEVEL, self.quantum, 4.0 * self.noise)
+        length = max(round((STAND_RUN if band <= LEVEL else NOISY_RUN) / self.dt), 2)
+        level = float(np.median(y[at : at + length]))
+        off = np.flatnonzero(np.abs(y[at:] - level) > band)
+        run = int(off[0]) if len(off) else len(y) - at
+        if run < length:
+            return None
+        return float(np.median(y[at : at + min(run, round(LEVEL_OVER / self.dt)) + 1]))
 
     @staticmethod
     def _reach(y: Floats, height: float) -> float:
