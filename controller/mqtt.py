@@ -112,7 +112,7 @@ class Publisher:
                     self._say(f"broker {self.broker.url}: {_trouble(error, lost=lost)}; trying again")
             finally:
                 self.connected.clear()
-                self.outbox.connection_lost()
+                self.outbox.connection_lost(now=time.monotonic())
             await asyncio.sleep(wait)
             wait = min(2.0 * wait, BACK_OFF_MOST)
 
@@ -182,7 +182,7 @@ class Publisher:
             if under_way:
                 refused = await answer(under_way[0], within=PUBLISH_WITHIN)
                 under_way.popleft()
-                topic = self.outbox.settled(refused=refused is not None).topic
+                topic = self.outbox.settled(refused=refused is not None, now=time.monotonic()).topic
                 if refused is not None:
                     self._refused(topic, refused)
                 self._settled.set()

@@ -299,6 +299,7 @@ class Pipeline:
             self._readers.values(),
             self._statuses.values(),
             links=self._up,
+            samples_late=self.late,
             recorder_dropped=recorder_dropped,
             outbox_depth=outbox_depth,
             telemetry_dropped=telemetry_dropped,

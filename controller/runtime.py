@@ -27,8 +27,8 @@ def say(line: str) -> None:
 
 def log_event(event: AnyEvent) -> None:
     """An event as one line of standard output."""
-    sys.stdout.write(to_json(event).decode() + "\n")
-    sys.stdout.flush()
+    sys.stdout.buffer.write(to_json(event) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 class Runtime:

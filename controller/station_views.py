@@ -40,11 +40,12 @@ def station_health(
     statuses: Collection[BoardStatus],
     *,
     links: Mapping[str, bool],
+    samples_late: int,
     recorder_dropped: int,
     outbox_depth: int | None,
     telemetry_dropped: int | None,
 ) -> Health:
-    """How well the boards are heard, and what the outputs hold. links: which boards' are up."""
+    """How well the boards are heard, and what the outputs hold. links: which boards' are up; samples_late: dropped by the merge."""
     counters = [reader.counters for reader in readers]
     clocks = [clock for reader in readers for clock in reader.clocks.values()]
     batteries = [status.battery_v for status in statuses if status.battery_v > 0.0]
@@ -57,6 +58,7 @@ def station_health(
         link=",".join(f"{board}={'up' if up else 'down'}" for board, up in links.items()),
         frames_lost=sum(each.lost for each in counters),
         frames_damaged=sum(each.damaged for each in counters),
+        samples_late=samples_late,
         jitter_ms=round(max(clock.jitter for clock in clocks) * 1000.0, 3) if clocks else None,
         clock_uncertainty_ms=round(max(clock.uncertainty for clock in clocks) * 1000.0, 3) if clocks else None,
         clock_skew_ppm=round(max(clocks, key=lambda clock: abs(clock.skew_ppm)).skew_ppm, 2) if clocks else None,

@@ -288,6 +288,7 @@ class Health(Struct, frozen=True, kw_only=True):
     link: Annotated[str, field("comma-separated board=up or board=down")] = ""
     frames_lost: int | None = None
     frames_damaged: int | None = None
+    samples_late: Annotated[int | None, field("dropped: later ones of another board had gone on")] = None
     jitter_ms: float | None = None
     clock_uncertainty_ms: float | None = None
     clock_skew_ppm: float | None = None
@@ -296,7 +297,6 @@ class Health(Struct, frozen=True, kw_only=True):
     recorder_dropped_bytes: int | None = None
     outbox_depth: int | None = None
     telemetry_dropped: int | None = None
-    core_lag_ms: Annotated[float | None, field("host time from a chunk's arrival to its events", "ms")] = None
 
 
 class CommandResult(Struct, frozen=True, kw_only=True):
