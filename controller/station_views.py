@@ -45,7 +45,10 @@ def station_health(
     outbox_depth: int | None,
     telemetry_dropped: int | None,
 ) -> Health:
-    """How well the boards are heard, and what the outputs hold. links: which boards' are up; samples_late: dropped by the merge."""
+    """How well the boards are heard, and what the outputs hold.
+
+    links: which boards' are up; samples_late: dropped by the merge.
+    """
     counters = [reader.counters for reader in readers]
     clocks = [clock for reader in readers for clock in reader.clocks.values()]
     batteries = [status.battery_v for status in statuses if status.battery_v > 0.0]
