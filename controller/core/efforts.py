@@ -32,14 +32,14 @@ class Efforts:
     """
 
     __slots__ = (
-        "_announced", "_force", "_heights", "_least", "_level", "_old_base", "_rest_since", "_t", "_under_since",
-        "active", "base", "end_t", "onset_t", "peak", "peak_t", "start_t",
+        "_announced", "_heights", "_least", "_level", "_old_base", "_rest_since", "_t", "_under_since",
+        "active", "base", "end_t", "peak", "peak_t", "start_t",
     )  # fmt: skip
 
     def __init__(self, *, min_force: float) -> None:
         self._least = min_force
         self._t: float | None = None
-        self._level = self._force = 0.0
+        self._level = 0.0
         self._old_base: float | None = None
         self._rest_since = 0.0
         self._heights: list[float] = []
@@ -48,7 +48,7 @@ class Efforts:
         self.active = False
         self.base = 0.0
         self.peak = 0.0
-        self.start_t = self.peak_t = self.end_t = self.onset_t = 0.0
+        self.start_t = self.peak_t = self.end_t = 0.0
 
     @property
     def threshold(self) -> float:
@@ -62,7 +62,7 @@ class Efforts:
             self._rest_since = t
             return None
         dt, self._t = t - self._t, t
-        before, self._force = self._level, force
+        before = self._level
         self._level += dt / (dt + SMOOTHING) * (force - self._level)
         if self.active:
             return self._effort(t)

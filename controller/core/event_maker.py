@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import msgspec
-
 from controller.core.rep_metrics import Measures
-from controller.core.settings import CoreSettings, Identity
+from controller.core.settings import ChannelCalibration, CoreSettings, Identity
 from controller.core.side import Announcement, Side
-from protocols.events import AnyEvent, Event, Rep, event_id
+from protocols.events import AnyEvent, Event, event_id
 
 E = TypeVar("E", bound=Event)
 
@@ -34,7 +33,6 @@ REP_FIELDS = {
     "ldlj": "ldlj",
     "sticking_point_pct": "sticking_point_pct",
 }
-ECCENTRIC = frozenset(name for name in REP_FIELDS if name.startswith("eccentric") or name == "work_eccentric")
 
 
 def rounded(value: float | None, digits: int = 6) -> float | None:
@@ -94,8 +92,10 @@ class EventMaker:
         return out
 
 
-def rep_fields(said: Announcement, side: Side, *, now: float, before: float | None, anchor: float) -> dict[str, Any]:
-    """What a rep event says of the measures. before: end of the rep before, s; anchor: added to times of day."""
+def rep_fields(
+    said: Announcement, side: Side, *, now: float, before: float | None, anchor: float, algorithm: str
+) -> dict[str, Any]:
+    """What a rep event says of the measures. before: end of the rep before, s; anchor: of stream time in Unix time."""
     measures = said.measures
     assert measures is not None
     final = said.status == "final"
@@ -126,7 +126,8 @@ def rep_fields(said: Announcement, side: Side, *, now: float, before: float | No
         "latency_ms": rounded((now - said.turn) * 1000.0, 3),
         "firmware": side.firmware,
         "calibration": ",".join(named) or None,
-        "algorithm": "1",
+        "calibration_age_s": _age(calibrations, anchor + now) if anchor > 0.0 else None,
+        "algorithm": algorithm,
         "sample_hz": rounded(hz, 1),
     }
 
@@ -173,6 +174,13 @@ def _confidence(said: Announcement, flags: list[str]) -> float:
     return round(max(value, 0.1), 2)
 
 
-def changed(event: Rep, **fields: Any) -> Rep:
-    """A copy of a rep event with some fields changed."""
-    return msgspec.structs.replace(event, **fields)
+def _age(calibrations: list[ChannelCalibration], unix: float) -> float | None:
+    """Seconds since the oldest of a side's calibrations, None where one has no date that can be read."""
+    ages = []
+    for each in calibrations:
+        try:
+            when = datetime.fromisoformat(each.date or "")
+        except ValueError:
+            return None
+        ages.append(unix - (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp())
+    return rounded(max(ages, default=None), 0)

@@ -14,7 +14,6 @@ TURN_BACK = 0.004  # m that a handle must come back before it has turned
 NOISE_FLOOR = 5e-5  # m
 THIRD_DIFFERENCE = sqrt(20.0)  # standard deviation of the third difference of unit white noise
 VELOCITY_TAU = 0.03  # s
-SPIKE_SPEED = 6.0  # m/s; faster than any hand moves a loaded handle
 GAP_PERIODS = 4.0  # sample periods without a sample that are a gap
 GAP_LEAST = 0.05  # s; shorter ones are bridged
 

@@ -29,7 +29,6 @@ class Measures:
     t_lowered: float | None = None  # end of the eccentric; before t_start where the rep starts with it
     rom: float | None = None
     start_x: float = 0.0
-    end_x: float | None = None
     mean_velocity: float | None = None
     peak_velocity: float | None = None
     eccentric_mean_velocity: float | None = None
@@ -128,7 +127,6 @@ def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: floa
     if bottom - top < 3 or way <= 0.0:
         measures.t_end = max(bottom_t, (measures.t_lower or measures.t_top) + trace.dt)
         measures.t_lowered = measures.t_end
-        measures.end_x = float(trace.x[bottom])
         return
     slow = trace.slow(top, bottom)
     last = len(trace.t) - 1
@@ -144,13 +142,11 @@ def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: floa
         end = min(arrive.t_meet, float(trace.t[last]))
     measures.t_end = max(end, (measures.t_lower or measures.t_top) + trace.dt)
     measures.t_lowered = measures.t_end
-    measures.end_x = arrive.level
 
 
 def date_eccentric_before(trace: Trace, measures: Measures) -> None:
     """Date the stroke back that came before the stroke out, for exercises that start with it."""
     measures.t_end = measures.t_top
-    measures.end_x = measures.start_x
     rom = measures.rom or 0.0
     start = trace.index(measures.t_start)
     inner = trace.first(start, 0, above=measures.start_x + NEAR * rom)

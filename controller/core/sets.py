@@ -10,6 +10,7 @@ from typing import Final
 
 from controller.core.asymmetry import Result, index, summarise
 from controller.core.rep_metrics import Measures
+from controller.core.rep_rules import PARTIAL
 from controller.core.settings import Exercise, IndexName
 from protocols.events import SIDES, Rep, Shape, Side
 
@@ -18,7 +19,6 @@ SWITCHES: Final = 0.5  # of the side changes that strict alternation would have
 LEAST_LOAD: Final = 15.0  # N
 LEAST_SHARE: Final = 0.1  # of the heavier side
 LEAST_HOLD: Final = 0.2  # s; two turns without a hold have no asymmetry of it
-PARTIAL: Final = 0.6  # of the reference ROM
 JOULE_PER_KCAL: Final = 4184.0
 
 FACETS: Final = {
@@ -36,7 +36,6 @@ FACETS: Final = {
     "eccentric_s_pct": "eccentric",
     "hold_s_pct": "hold",
 }
-FORCE_FACETS: Final = frozenset(key for key in FACETS if "force" in key or "work" in key or "impulse" in key)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,6 @@ from protocols.events import Side as SideName
 ALGORITHM: Final = "1"
 SILENT_AFTER: Final = 1.0  # s without a sample; the side's set gap stands still from here
 INTERRUPTED_AFTER: Final = 60.0  # s of silence that close a set
-TARE_LIMIT: Final = 0.5  # m/s and s; a tare wants a cable that stands
 ACTIVE_FOR: Final = 1.0  # s
 MOVING: Final = 0.02  # m/s
 LOADED: Final = 15.0  # N
@@ -241,7 +240,7 @@ class Station:
             rep=number,
             status=said.status,
             replaces=replaced.id if replaced is not None else None,
-            **rep_fields(said, side, now=self._now, before=before, anchor=self._make.anchor),
+            **rep_fields(said, side, now=self._now, before=before, anchor=self._make.anchor, algorithm=ALGORITHM),
         )
         if said.status == "provisional":
             self._provisional[name] = event

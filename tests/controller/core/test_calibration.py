@@ -1,0 +1,87 @@
+"""Counts to SI, the zero that follows an unloaded cable, and what a rep says of its calibration."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.core.calibration import Channel, ZeroTracker
+from controller.core.settings import ChannelCalibration, CoreSettings, Identity
+from controller.core.station import Station
+from protocols.events import Rep
+from tests.controller.core.signals import Stroke, side
+
+UNIX = 1_770_000_000.0  # s
+DATE = "2026-01-01T00:00:00+00:00"
+DATED = 1_767_225_600.0  # the same, Unix
+
+
+@given(zero=st.floats(-1e6, 1e6), span=st.floats(1e-6, 10.0), value=st.floats(-5000.0, 5000.0))
+def test_a_straight_line_is_undone_by_its_calibration(zero: float, span: float, value: float) -> None:
+    channel = Channel(ChannelCalibration(zero=zero, span=span))
+    assert channel.physical(zero + value / span) == pytest.approx(value, abs=1e-6 + 1e-9 * abs(zero))
+
+
+def rest(tracker: ZeroTracker, force: float, *, start: float) -> None:
+    for k in range(100):
+        tracker.rest(start + k / 100.0, force)
+
+
+def test_the_first_steady_rest_is_zero_a_lower_one_too_and_a_held_one_is_not() -> None:
+    tracker = ZeroTracker()
+    rest(tracker, 45.0, start=0.0)
+    assert tracker.zero == pytest.approx(45.0)
+    rest(tracker, 90.0, start=2.0)
+    assert tracker.zero == pytest.approx(45.0)
+    rest(tracker, 12.0, start=4.0)
+    assert tracker.zero == pytest.approx(12.0)
+    rest(tracker, 15.0, start=6.0)
+    assert tracker.zero == pytest.approx(15.0)
+
+
+def test_a_force_that_never_stands_is_no_zero() -> None:
+    tracker = ZeroTracker()
+    for k in range(200):
+        tracker.rest(k / 100.0, 20.0 * (k % 10))
+    assert not tracker.known
+
+
+def calibrated(date: str | None) -> Rep:
+    station = Station(CoreSettings(), Identity(recording="test", session="test", unix_anchor=UNIX))
+    force = ChannelCalibration(zero=1000.0, span=0.5, id="left-force", date=date)
+    station.calibrate("left", force=force, position=ChannelCalibration(span=0.001, id="left-position", date=date))
+    signal = side([Stroke()] * 2)
+    for t, x, f in zip(signal.t.tolist(), signal.x.tolist(), signal.f.tolist(), strict=True):
+        station.feed(t, left_position=x / 0.001, left_force=1000.0 + f / 0.5)
+    station.finish()
+    return [event for event in station.drain() if isinstance(event, Rep) and event.status == "final"][-1]
+
+
+def test_a_calibrated_rep_names_its_calibration_and_its_age() -> None:
+    rep = calibrated(DATE)
+    assert rep.calibration == "left-force,left-position"
+    assert "uncalibrated" not in rep.flags
+    assert rep.mean_force_n == pytest.approx(300.0, rel=0.01)
+    assert rep.rom_m == pytest.approx(0.6, rel=0.003)
+    assert rep.calibration_age_s == pytest.approx(rep.ts / 1000.0 - DATED, abs=1.0)
+
+
+@pytest.mark.parametrize("date", [None, "last spring"])
+def test_a_calibration_without_a_readable_date_has_no_age(date: str | None) -> None:
+    assert calibrated(date).calibration_age_s is None
+
+
+def commanded(*, loaded: bool) -> str | None:
+    station = Station(CoreSettings(), Identity(recording="test", session="test"))
+    signal = side([Stroke(rest=0.0)] * 2, tail=3.0)
+    for t, x, f in zip(signal.t.tolist(), signal.x.tolist(), signal.f.tolist(), strict=True):
+        station.feed(t, left_position=x, left_force=f + (200.0 if loaded and t > signal.truth[-1].t_end else 0.0))
+    return station.command(float(signal.t[-1]), "tare", {})
+
+
+def test_a_tare_is_refused_under_load_and_done_at_rest() -> None:
+    assert commanded(loaded=False) is None
+    refused = commanded(loaded=True)
+    assert refused is not None
+    assert "loaded" in refused
