@@ -13,8 +13,10 @@ import aiomqtt
 import pytest
 
 from controller.broker import Account, Broker, BrokerError, available, broker, external, find_mosquitto
+from controller.broker_child import BrokerChild
 from controller.broker_mosquitto import Roles, access_rules
 from controller.config import BrokerConfig
+from controller.outbox import SAVED_AFTER
 from tests.controller.mqtt_client import WITHIN, client, listening
 
 needs_mosquitto = [
@@ -52,6 +54,10 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def saved(folder: Path, what: bytes) -> bool:
+    return any(what in path.read_bytes() for path in folder.glob("*.db"))
 
 
 def names(folder: Path) -> list[str]:
@@ -201,27 +207,41 @@ class TestRoles:
                 await heard.until("/health")
             assert [each for each, payload, _ in heard.messages if payload == "x"] == ([topic] if arrives else [])
 
-    async def test_a_confirmed_message_outlives_a_kill_of_the_broker(self) -> None:
+    async def test_what_was_saved_outlives_a_kill_of_the_broker(self) -> None:
         async with started(BrokerConfig(kind="mosquitto")) as reached:
             assert reached is not None
             async with client(reached, reached.gateway) as writer:
-                await writer.publish("cable/v1/test/one/info", b"kept", qos=1, retain=True)
+                for number in range(50):
+                    await writer.publish(f"cable/v1/test/one/event/{number}", b"kept", qos=1, retain=True)
             folder = Path(command_of(broker_process()).split(" -c ")[1].strip()).parent
-            await until(
-                lambda: b"kept" in (folder / "mosquitto.db").read_bytes() if any(folder.glob("*.db")) else False
-            )
+            began = asyncio.get_running_loop().time()
+            await until(lambda: saved(folder, b"event/49"))
+            assert asyncio.get_running_loop().time() - began < SAVED_AFTER
             first = broker_process()
             os.kill(first, signal.SIGKILL)
             await until(lambda: not alive(first))
             async with asyncio.timeout(WITHIN):
                 while True:
                     try:
-                        async with listening(reached, reached.dashboard, "cable/v1/test/one/info") as heard:
-                            await heard.until("/info")
+                        async with listening(reached, reached.dashboard, "cable/v1/test/one/event/+") as heard:
+                            await until(lambda: len(heard.messages) == 50)
                             break
                     except aiomqtt.MqttError:
                         await asyncio.sleep(0.05)
-            assert heard.messages == [("cable/v1/test/one/info", "kept", True)]
+
+
+@pytest.mark.parametrize("says", [b"\x20\x02\x00\x05", b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
+async def test_a_stranger_who_does_not_know_our_account_is_not_our_broker(says: bytes, tmp_path: Path) -> None:
+    async def stranger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(says)
+        writer.close()
+
+    server = await asyncio.start_server(stranger, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        child = BrokerChild("mosquitto", tmp_path, host="127.0.0.1", port=port, account=("gateway", "secret"))
+        assert not await child._takes_us()
 
 
 def test_a_station_that_is_not_ours_is_not_in_the_rules() -> None:
