@@ -121,18 +121,21 @@ class Reference:
     roms: list[float] = field(default_factory=list)
     bottoms: list[float] = field(default_factory=list)
     forces: list[float] = field(default_factory=list)
+    lowerings: list[float] = field(default_factory=list)  # s, the ways back
 
     def add(self, measures: Measures, *, force: float | None) -> None:
         """Take a full rep in; force is its mean concentric force in N."""
         if measures.rom is not None:
             self.roms.append(measures.rom)
             self.bottoms.append(measures.start_x)
+        if measures.t_lowered is not None and measures.t_lower is not None:
+            self.lowerings.append(measures.t_lowered - measures.t_lower)
         if force is not None:
             self.forces.append(force)
 
     def drop_first(self, count: int) -> None:
         """Take the first reps out again."""
-        del self.roms[:count], self.bottoms[:count], self.forces[:count]
+        del self.roms[:count], self.bottoms[:count], self.forces[:count], self.lowerings[:count]
 
     @property
     def rom(self) -> float | None:
@@ -148,3 +151,8 @@ class Reference:
     def force(self) -> float | None:
         """Median of the mean concentric forces in N."""
         return median(self.forces) if self.forces else None
+
+    @property
+    def lowering(self) -> float | None:
+        """Median time of the ways back in s."""
+        return median(self.lowerings) if self.lowerings else None

@@ -347,7 +347,7 @@ class Side:
         if not self._rules.is_rep(measures, force, self.reference, held=self._held(measures)):
             self._take_back(t)
             return
-        if self._rules.let_go(measures, force, held=self._held(measures)):
+        if self._rules.let_go(measures, force, self.reference, held=self._held(measures)):
             flags.append("let_go")
         if "let_go" in flags:
             blank(measures, (*ECCENTRIC_FORCE_FIELDS, *ECCENTRIC_MOTION_FIELDS), "let_go")

@@ -124,14 +124,15 @@ def fall(signal: Signal, *, start: float, height: float) -> Floats:
     return np.where(since < 0.0, 0.0, np.where(since < landed, down, bounce))
 
 
-def test_a_handle_dropped_before_its_top_is_no_rep() -> None:
+@pytest.mark.parametrize("channels", ["both", "position"])
+def test_a_handle_dropped_before_its_top_is_no_rep(channels: str) -> None:
     signal = side([Stroke() for _ in range(3)], tail=10.0)
     begin = signal.truth[-1].t_end + 1.5
     going = (signal.t >= begin) & (signal.t < begin + 0.5)
     signal.x += np.where(going, 0.6 * minimum_jerk((signal.t - begin) / 1.0), 0.0)
     signal.x += fall(signal, start=begin + 0.5, height=0.3)
     pulled(signal, begin, begin + 0.5, 300.0)
-    assert len(standing(play(left=signal))) == 3
+    assert len(standing(play(left=signal, force=channels == "both"))) == 3
 
 
 def test_a_handle_let_go_on_the_way_back_counts_without_eccentric_values_and_without_its_bounce() -> None:
