@@ -6,10 +6,11 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from controller.ask import AskError, address, ask
 from controller.broker import BrokerError
 from controller.config import ConfigError, load
 from controller.demo import DemoError, demo
@@ -86,6 +87,27 @@ def demo_command(
         asyncio.run(demo(csv=csv, seconds=seconds, port=port, tell=typer.echo))
     except (BrokerError, DemoError, OSError) as error:
         end(error, code=1)
+
+
+@app.command("tare", epilog="Example: cable-station tare gym.toml --station row --side left")
+def tare_command(
+    config: Annotated[Path, typer.Argument(help="the configuration of the running gateway, TOML")],
+    *,
+    station: Annotated[str | None, typer.Option(help="its id; not needed where there is one")] = None,
+    side: Annotated[Literal["left", "right"] | None, typer.Option(help="without it both")] = None,
+    broker: Annotated[str | None, typer.Option(help="its URL, where the gateway started one of its own")] = None,
+) -> None:
+    """Take the force as it stands for zero, at a station that runs; its cables must rest, unloaded."""
+    try:
+        gym = load(config)
+        where = address(gym, broker=broker, station=station)
+    except (ConfigError, AskError) as error:
+        end(error, code=2)
+    try:
+        asyncio.run(ask(where, "tare", {"side": side} if side is not None else {}))
+    except AskError as error:
+        end(error, code=1)
+    say(f"{where.station}: tared")
 
 
 def end(error: Exception, *, code: int) -> NoReturn:

@@ -141,9 +141,9 @@ async def answer(confirmed: asyncio.Future[str | None], *, within: float) -> str
 
 @contextlib.asynccontextmanager
 async def connection(
-    broker: Broker, *, identifier: str, v5: bool, will_topic: str, will: bytes
+    broker: Broker, *, identifier: str, v5: bool, will_topic: str | None = None, will: bytes = b""
 ) -> AsyncIterator[Connection]:
-    """Connect, with a retained last will. Raises BrokerLost."""
+    """Connect, with a retained last will where a topic is given for it. Raises BrokerLost."""
     account = broker.gateway
     client = _Client(
         broker.host,
@@ -152,7 +152,7 @@ async def connection(
         password=account.password if account is not None else None,
         identifier=identifier,
         protocol=ProtocolVersion.V5 if v5 else ProtocolVersion.V311,
-        will=aiomqtt.Will(will_topic, will, qos=1, retain=True),
+        will=aiomqtt.Will(will_topic, will, qos=1, retain=True) if will_topic is not None else None,
         clean_session=None if v5 else True,
         timeout=CONNACK_WITHIN,
         keepalive=KEEPALIVE,

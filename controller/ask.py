@@ -1,0 +1,86 @@
+"""Send one command to a station that runs, over its broker, and wait for the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from controller.broker import Broker, external
+from controller.config import GymConfig
+from controller.mqtt_connection import BrokerLost, Connection, connection
+from protocols.events import CommandResult
+from protocols.topics import StationTopics
+
+ANSWER_WITHIN: Final = 5.0  # s
+EXPIRES: Final = 10  # s; who hears it later does not carry it out
+
+
+class AskError(Exception):
+    """It was not done; one line that says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A station and the broker that leads to it."""
+
+    broker: Broker
+    site: str
+    station: str
+
+
+def address(gym: GymConfig, *, broker: str | None, station: str | None) -> Address:
+    """Which station, over which broker. Raises AskError when that does not follow from the configuration."""
+    url = broker if broker is not None else gym.broker.url
+    if not url.startswith(("mqtt://", "mqtts://")):
+        raise AskError(
+            f"the configuration names no broker (broker.url is {url!r}); "
+            "give --broker mqtt://USER:PASSWORD@HOST:PORT as the gateway said at its start"
+        )
+    known = [each.id for each in gym.station]
+    if station is None and len(known) > 1:
+        raise AskError(f"which station? give --station, one of {', '.join(known)}")
+    if station is not None and station not in known:
+        raise AskError(f"there is no station {station!r}; known: {', '.join(known)}")
+    return Address(broker=external(url), site=gym.site, station=station or known[0])
+
+
+async def ask(where: Address, name: str, fields: dict[str, Any]) -> None:
+    """Have a command carried out. Raises AskError when it is refused, or nobody answers."""
+    for v5 in (True, False):
+        try:
+            async with connection(where.broker, identifier=f"ask-{secrets.token_hex(6)}", v5=v5) as link:
+                await _asked(link, where, name, fields)
+                return
+        except BrokerLost as error:
+            if not v5 or not error.answered:
+                raise AskError(f"broker {where.broker.url}: {error}") from None
+
+
+async def _asked(link: Connection, where: Address, name: str, fields: dict[str, Any]) -> None:
+    topics = StationTopics(where.site, where.station)
+    request = secrets.token_hex(8)
+    now = time.time_ns() // 1_000_000
+    payload = msgspec.json.encode({"v": 1, "request": request, "issued_at": now, "expires_s": EXPIRES, **fields})
+    await link.subscribe(topics.result(name))
+    refused = await link.publish(topics.of(f"cmd/{name}"), payload, within=ANSWER_WITHIN)
+    if refused is not None:
+        raise AskError(f"broker {where.broker.url}: {refused}; this account may not send commands")
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN):
+            async for _, answer, _ in link.messages():
+                try:
+                    result = msgspec.json.decode(answer, type=CommandResult)
+                except msgspec.MsgspecError:
+                    continue  # no answer of a station
+                if result.request != request:
+                    continue  # somebody else's
+                if result.state == "refused":
+                    raise AskError(f"{where.station}: {result.reason}")
+                return
+    except TimeoutError:
+        raise AskError(f"{where.station} does not answer; does it run?") from None
