@@ -114,7 +114,8 @@ def next_seq(folder: Path, station: str) -> int:
 
     Nothing else keeps it: the recording is replayed.
     """
-    files = sorted(folder.glob(f"????????T??????Z-{station}-????????{SUFFIX}")) if folder.is_dir() else []
+    found = folder.glob(f"????????T??????Z-{station}-????????{SUFFIX}") if folder.is_dir() else ()
+    files = sorted(found, key=lambda path: (path.name[:16], path.stat().st_mtime_ns))  # two may begin in one second
     while files:
         last = None
         try:
