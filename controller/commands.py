@@ -12,6 +12,7 @@ from protocols.events import Side
 NOT_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 LONGEST: Final = 16_384  # bytes of a command
 CLOCKS_APART: Final = 60.0  # s that a sender's clock may be ahead
+LAST_INSTANT: Final = 253_402_300_799_999  # Unix ms, the end of the year 9999; more is no time
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
@@ -27,7 +28,7 @@ class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     v: Literal[1] = 1
     request: Annotated[str, Meta(min_length=1, max_length=128)]
-    issued_at: Annotated[int, Meta(ge=0)]  # Unix ms
+    issued_at: Annotated[int, Meta(ge=0, le=LAST_INSTANT)]  # Unix ms
     expires_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
 
 
