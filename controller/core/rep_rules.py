@@ -19,6 +19,38 @@ NEAR_LEVEL: Final = 0.25  # of the reference ROM; so close to the set's bottom o
 ALIKE: Final = 0.25  # of the ROM; two reps that differ by less agree on it
 
 
+HANDLED: Final = 0.6  # of the usual force; a short stroke under less, before the set, was handling
+HANDLED_BAND: Final = 0.8  # of its share of the ROM; on a band the force of a short stroke is as short
+SHORT_ALONE: Final = 1.0 / 3.0  # of the usual ROM; without a cell, a shorter first stroke was handling
+NEAR_START: Final = 0.1  # of the usual ROM; without a cell, a partial first rep starts as near as this to the others
+RHYTHM_LEAST: Final = (
+    0.3  # s; without a cell, a partial first rep is followed by the set's usual rest, give or take this
+)
+RHYTHM_SHARE: Final = 0.25  # and this share of that rest
+LEAD_IN: Final = 5  # strokes; handling is sought among the first ones only
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A stroke that has been announced as final; force: mean over the concentric, N, None without a cell."""
+
+    measures: Measures
+    force: float | None
+    partial: bool
+
+    @property
+    def rom(self) -> float:
+        """Range of motion, m."""
+        assert self.measures.rom is not None
+        return self.measures.rom
+
+    @property
+    def lowering(self) -> float | None:
+        """Time of the way back, s."""
+        down, up = self.measures.t_lowered, self.measures.t_lower
+        return down - up if down is not None and up is not None else None
+
+
 @dataclass(frozen=True, slots=True)
 class RepRules:
     """The rules of one exercise. Forces in N, None where there is no cell."""
@@ -71,21 +103,60 @@ class RepRules:
         usual = reference.lowering
         return usual is not None and back < SUDDEN * usual
 
-    def lead_in(self, measures: Measures, reference: Reference) -> int:
-        """How many of the set's first strokes were handling, now that this full rep agrees with the last one.
+    def lead_in(self, finals: list[Finished]) -> int | None:
+        """How many of the set's first strokes were handling; None while its reps do not yet show what is usual.
 
-        Handling is a stroke under the share of a partial rep; or under three quarters, where it neither starts where
-        these two start nor ends where they end.
+        Two full reps in a row that agree on their ROM and load show it. What came before them is judged from the
+        first on, up to the first rep.
         """
-        roms, bottoms = reference.roms, reference.bottoms
-        if measures.rom is None or not 2 <= len(roms) <= 4 or abs(measures.rom - roms[-1]) > ALIKE * measures.rom:
-            return 0
-        usual = min(roms[-1], measures.rom)
-        near, top = NEAR_LEVEL * usual, measures.start_x + measures.rom
-        for number, rom in enumerate(roms[:-1]):
-            elsewhere = number < len(bottoms) == len(roms) and (
-                abs(bottoms[number] - measures.start_x) > near and abs(bottoms[number] + rom - top) > near
-            )
-            if rom >= ((1.0 - ALIKE) if elsewhere else PARTIAL) * usual:
-                return 0
-        return len(roms) - 1
+        if len(finals) < 2:
+            return None
+        before, last = finals[-2:]
+        if before.partial or last.partial or not _agree(before, last):
+            return None
+        number = 0
+        while number < len(finals) - 2 and self._handling(finals[number], finals[number + 1], before, last):
+            number += 1
+        return number
+
+    def _handling(self, stroke: Finished, following: Finished, before: Finished, last: Finished) -> bool:
+        """Whether a stroke before two agreeing reps was handling: by its load, else by its place and its rhythm."""
+        assert stroke.measures.rom is not None
+        usual = min(before.rom, last.rom)
+        share = stroke.rom / usual
+        start = 0.5 * (before.measures.start_x + last.measures.start_x)
+        away = abs(stroke.measures.start_x - start)
+        if stroke.force is not None and before.force is not None and last.force is not None:
+            load = stroke.force / max(min(before.force, last.force), 1e-9)
+            if load < LOADED_SHARE:
+                return True
+            short = share < 1.0 - ALIKE
+            light = load < min(HANDLED, HANDLED_BAND * share)
+            top_away = abs(stroke.measures.start_x + stroke.rom - start - usual)
+            elsewhere = away > (NEAR_START if share < PARTIAL else NEAR_LEVEL) * usual
+            return short and (light or (elsewhere and top_away > NEAR_LEVEL * usual))
+        if share >= WHOLE:
+            return False
+        back, usual_back = stroke.lowering, last.lowering
+        if back is not None and usual_back is not None and back < min(FALL, SUDDEN * usual_back):
+            return True  # it was dropped
+        if share >= 1.0 - ALIKE:
+            return False
+        rest, rhythm = _between(stroke, following), _between(before, last)
+        in_rhythm = abs(rest - rhythm) <= RHYTHM_LEAST + RHYTHM_SHARE * rhythm
+        return not in_rhythm or (share < PARTIAL and (share < SHORT_ALONE or away > NEAR_START * usual))
+
+
+def _agree(a: Finished, b: Finished) -> bool:
+    forces = [each.force for each in (a, b) if each.force is not None]
+    as_hard = len(forces) < 2 or min(forces) >= HANDLED * max(forces)
+    backs = [each.lowering for each in (a, b) if each.lowering is not None]
+    if len(forces) < 2 and len(backs) == 2 and min(backs) < min(FALL, SUDDEN * max(backs)):
+        return False  # one of them fell
+    return as_hard and abs(a.rom - b.rom) <= ALIKE * max(a.rom, b.rom)
+
+
+def _between(a: Finished, b: Finished) -> float:
+    """From the end of one stroke to the start of the next, s."""
+    end = a.measures.t_end if a.measures.t_end is not None else a.measures.t_top
+    return b.measures.t_start - end

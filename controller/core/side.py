@@ -18,7 +18,8 @@ from controller.core.rep_metrics import (
     mechanics,
 )
 from controller.core.rep_phases import Phase, RepPhases, Turn
-from controller.core.rep_rules import RepRules
+from controller.core.rep_rules import LEAD_IN as LEAD_IN_STROKES
+from controller.core.rep_rules import Finished, RepRules
 from controller.core.series import Rail, Reference, Series, Spans
 from controller.core.settings import ChannelCalibration, Exercise
 from controller.core.trace import Trace
@@ -71,6 +72,7 @@ class Side:
         self.firmware: str | None = None
         self.zero = ZeroTracker()
         self.reference = Reference()
+        self._firsts: list[Finished] | None = []  # the set's first strokes, until they have been judged
         self.gaps = Spans()
         self.saturated = Spans()
         self.unreferenced = False
@@ -360,14 +362,23 @@ class Side:
         partial = self._rules.partial(measures, self.reference)
         flags += self._hide(measures)
         if not partial:
-            handling = self._rules.lead_in(measures, self.reference)
-            if handling:
-                self.reference.drop_first(handling)
-                self.announcements.append(Announcement("retracted", t, take_back=handling))
             self.reference.add(measures, force=force)
+        self._judge_first(t, Finished(measures, force, partial))
         self.announced = False
         turn = measures.t_end if measures.t_end is not None else t
         self.announcements.append(Announcement("final", t, turn, measures, partial, flags, hold, force))
+
+    def _judge_first(self, t: float, finished: Finished) -> None:
+        """Take back the set's first strokes once its reps show that they were handling."""
+        if self._firsts is None:
+            return
+        self._firsts.append(finished)
+        handling = self._rules.lead_in(self._firsts)
+        if handling:
+            self.reference.drop_first(sum(not each.partial for each in self._firsts[:handling]))
+            self.announcements.append(Announcement("retracted", t, take_back=handling))
+        if handling is not None or len(self._firsts) >= LEAD_IN_STROKES:
+            self._firsts = None
 
     def _hide(self, measures: Measures) -> list[str]:
         return hide(measures, gaps=self.gaps, saturated=self.saturated, has_force=self.force is not None)
@@ -451,3 +462,4 @@ class Side:
     def new_set(self) -> None:
         """A set has ended: what its reps had in common is no longer valid."""
         self.reference = Reference()
+        self._firsts = []

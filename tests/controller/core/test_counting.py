@@ -163,6 +163,53 @@ def test_short_strokes_before_the_first_rep_are_retracted_as_handling() -> None:
     assert all(rep.rom_m is not None and rep.rom_m > 0.5 for rep in reps)
 
 
+@pytest.mark.parametrize("channels", ["both", "position"])
+@pytest.mark.parametrize("share", [0.4, 0.55])
+def test_a_partial_first_rep_in_the_rhythm_of_the_set_counts(channels: str, share: float) -> None:
+    signal = side([Stroke(rom=0.6 * share, out=0.7, back=1.0), *[Stroke() for _ in range(5)]])
+    events = play(left=signal, force=channels == "both")
+    assert len(standing(events)) == 6
+    assert (sets(events)[0].left_reps, sets(events)[0].left_partial_reps) == (6, 1)
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_a_repositioning_well_before_the_set_is_no_rep_though_it_goes_far(count: int) -> None:
+    signal = side([Stroke(rom=0.42, rest=2.5), *[Stroke() for _ in range(count)]])
+    assert len(standing(play(left=signal, force=False))) == count
+
+
+def test_a_stroke_before_the_set_under_a_fraction_of_its_load_is_no_rep_however_far_it_goes() -> None:
+    signal = side([Stroke(), *[Stroke() for _ in range(4)]])
+    signal.f = np.where(signal.t < signal.truth[0].t_end + 0.1, 0.15 * signal.f, signal.f)
+    assert len(standing(play(left=signal))) == 4
+
+
+def test_a_handle_dropped_in_the_first_stroke_is_taken_back_once_the_reps_show_what_is_usual() -> None:
+    signal = side([Stroke() for _ in range(4)], start=5.0)
+    going = (signal.t >= 2.0) & (signal.t < 2.5)
+    signal.x += np.where(going, 0.6 * minimum_jerk(signal.t - 2.0), 0.0) + fall(signal, start=2.5, height=0.3)
+    assert len(standing(play(left=signal, force=False))) == 4
+
+
+def test_a_first_rep_on_an_elastic_band_that_is_half_as_long_and_half_as_hard_counts() -> None:
+    signal = side([Stroke(rom=0.33, out=0.8, back=1.0), *[Stroke() for _ in range(5)]])
+    signal.f = 20.0 + 400.0 * signal.x
+    assert len(standing(play(left=signal))) == 6
+
+
+def test_strokes_that_grow_without_a_rest_between_them_all_count() -> None:
+    signal = side([Stroke(rom=rom, rest=0.0, hold=0.0) for rom in (0.40, 0.60, 0.62, 0.61)])
+    assert len(standing(play(left=signal, force=False))) == 4
+
+
+def test_a_snatch_at_the_handle_on_its_way_up_is_no_first_rep() -> None:
+    signal = side([Stroke() for _ in range(5)], start=6.0)
+    level(signal, start=2.0, seconds=0.9, to=0.19)
+    level(signal, start=3.2, seconds=0.3, to=-0.07)
+    pulled(signal, 3.0, 6.0, 250.0)
+    assert len(standing(play(left=signal))) == 5
+
+
 def test_a_squat_counts_its_way_up_and_reports_the_way_down_before_it() -> None:
     signal = side([Stroke(out=1.0, back=2.0, hold=1.0, rest=0.0) for _ in range(5)], start=2.0)
     signal.x = 0.6 - signal.x[::-1]
