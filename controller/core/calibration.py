@@ -7,6 +7,7 @@ from controller.core.settings import ChannelCalibration
 ZERO_AFTER = 0.4  # s of a steady force on a standing, unloaded cable that are a zero
 ZERO_BAND = 2.5  # N to each side that are steady
 ZERO_SHARE = 0.03  # of the force; the same for a cell that was never tared
+ZERO_NOISE = 5.0  # standard deviations of the cell's noise; the same for a noisy one
 DRIFT = 4.0  # N that a zero may creep up from one rest to the next
 
 
@@ -43,17 +44,18 @@ class ZeroTracker:
         self._sum = 0.0
         self._count = 0
 
-    def rest(self, t: float, force: float) -> None:
-        """Take one sample of a standing, unloaded cable."""
-        if self._level is None or abs(force - self._level) > max(ZERO_BAND, ZERO_SHARE * abs(self._level)):
+    def rest(self, t: float, force: float, *, noise: float = 0.0) -> None:
+        """Take one sample of a standing, unloaded cable, and the standard deviation of its noise in N."""
+        band = max(ZERO_BAND, ZERO_NOISE * noise)
+        if self._level is None or abs(force - self._level) > max(band, ZERO_SHARE * abs(self._level)):
             self._level, self._since, self._sum, self._count = force, t, 0.0, 0
         self._sum += force
         self._count += 1
+        self._level = self._sum / self._count
         if t - self._since < ZERO_AFTER:
             return
-        level = self._sum / self._count
-        if not self.known or level < self.zero + DRIFT:
-            self.zero = level
+        if not self.known or self._level < self.zero + DRIFT:
+            self.zero = self._level
             self.known = True
 
     def set(self, force: float) -> None:

@@ -12,6 +12,7 @@ STILL_AFTER = 0.13  # s within the band that count as standing
 STILL_BAND = 0.0005  # m; a level is kept within half a millimetre
 TURN_BACK = 0.004  # m that a handle must come back before it has turned
 NOISE_FLOOR = 5e-5  # m
+FORCE_NOISE_FLOOR = 0.05  # N
 THIRD_DIFFERENCE = sqrt(20.0)  # standard deviation of the third difference of unit white noise
 VELOCITY_TAU = 0.03  # s
 GAP_PERIODS = 4.0  # sample periods without a sample that are a gap
@@ -89,28 +90,29 @@ class Period:
 
 
 class Noise:
-    """Standard deviation of the position's white noise, and its quantum, both in m.
+    """Standard deviation of a channel's white noise, at least `floor`, and its quantum, both in the channel's unit.
 
     The third difference takes smooth motion out (Hamming, Numerical Methods, 10.4); its lower quartile is followed,
     so that strokes between rests do not count.
     """
 
-    __slots__ = ("_a", "_b", "_c", "_quartile", "_seen", "quantum")
+    __slots__ = ("_a", "_b", "_c", "_floor", "_quartile", "_seen", "quantum")
 
-    def __init__(self) -> None:
+    def __init__(self, *, floor: float = NOISE_FLOOR) -> None:
+        self._floor = floor
         self._a = self._b = self._c = 0.0
         self._seen = 0
         self._quartile = 0.0
         self.quantum = 0.0
 
     def step(self, x: float) -> None:
-        """Take one position."""
+        """Take one sample."""
         step = abs(x - self._c)
         if self._seen and step > 1e-7 and (self.quantum == 0.0 or step < self.quantum):
             self.quantum = step
         if self._seen >= 3:
             third = abs(x - 3.0 * self._c + 3.0 * self._b - self._a)
-            gain = max(0.02 * self._quartile, 1e-6)
+            gain = max(0.02 * self._quartile, 0.02 * self._floor)
             self._quartile += 0.25 * gain if third > self._quartile else -0.75 * gain
             if self._seen < 64:
                 self._quartile += (0.32 * third - self._quartile) / self._seen
@@ -120,8 +122,8 @@ class Noise:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation in m; the quartile of |N(0, 1)| is 0.3186."""
-        return max(self._quartile / (0.3186 * THIRD_DIFFERENCE), NOISE_FLOOR)
+        """Standard deviation; the quartile of |N(0, 1)| is 0.3186."""
+        return max(self._quartile / (0.3186 * THIRD_DIFFERENCE), self._floor)
 
 
 class Stillness:

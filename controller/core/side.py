@@ -9,7 +9,7 @@ import numpy as np
 
 from controller.core.calibration import Channel, ZeroTracker
 from controller.core.efforts import Change, Efforts
-from controller.core.kinematics import STILL_BAND, Noise, Period, SpikeGate, Stillness, Velocity
+from controller.core.kinematics import FORCE_NOISE_FLOOR, STILL_BAND, Noise, Period, SpikeGate, Stillness, Velocity
 from controller.core.rep_metrics import (
     Measures,
     date_concentric,
@@ -91,6 +91,7 @@ class Side:
         self._f_gate = SpikeGate(least=FORCE_SPIKE, per_second=FORCE_RATE)
         self.x_period, self.f_period = Period(), Period()
         self._noise, self._still, self._velocity = Noise(), Stillness(), Velocity()
+        self._force_noise = Noise(floor=FORCE_NOISE_FLOOR)
         self._rail = Rail()
         self._phases = RepPhases(min_rom=self.exercise.min_rom_m, give_up=self.exercise.set_gap_s)
         self._rules = RepRules(self.exercise)
@@ -230,13 +231,14 @@ class Side:
         usual = self.reference.force
         unloaded = usual is None or abs(self.f - self.zero.zero) < 0.4 * usual
         if x <= self._lowest + HOME_BAND and unloaded:
-            self.zero.rest(t, self.f)
+            self.zero.rest(t, self.f, noise=self._force_noise.deviation)
 
     def _step_force(self, t: float, f: float) -> None:
         gap = self.f_period.step(t)
         if gap is not None:
             self.gaps.add(t - gap, t)
         self.f = f
+        self._force_noise.step(f)
         railed = self._rail.step(t, f)
         if railed is not None:
             self.saturated.add(railed, t)
@@ -248,7 +250,7 @@ class Side:
             if self._efforts.active:
                 self.zero.move()
             elif self._track_zero:
-                self.zero.rest(t, f)
+                self.zero.rest(t, f, noise=self._force_noise.deviation)
             self._fs.forget_before(max(self._efforts.start_t if self._efforts.active else t - 3.0, t - KEEP) - LEAD_IN)
         else:
             start = self._phases.low_t if self._phases.phase is not Phase.REST else t - 3.0

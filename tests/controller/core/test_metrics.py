@@ -109,6 +109,19 @@ def test_an_untared_cell_does_not_spoil_the_force() -> None:
         assert "zero_tracked" in rep.flags
 
 
+@pytest.mark.parametrize("hz", [50.0, 100.0, 1000.0])
+@pytest.mark.parametrize("noise", [2.0, 5.0])
+def test_the_zero_is_found_under_the_noise_of_the_cell_and_not_in_the_load_that_is_held(
+    hz: float, noise: float
+) -> None:
+    signal = side([STROKE] * 4, hz=hz, load=LOAD, mass=MASS, force_noise=noise, start=5.0)
+    signal.f += 25.0 + LOAD * (signal.t > 3.5) * (signal.t < signal.truth[0].t_start)  # the hands take the weight
+    found = standing(play(left=signal))
+    assert len(found) == 4
+    for rep in found:
+        assert rep.mean_force_n == pytest.approx(LOAD, rel=0.02)
+
+
 def test_a_minimum_jerk_profile_has_its_known_smoothness() -> None:
     t = np.linspace(0.0, 1.0, 1001)
     v = np.gradient(minimum_jerk(t), t)
