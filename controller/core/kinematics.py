@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-STILL_AFTER = 0.13  # s within the band that count as standing
+STILL_AFTER = 0.11  # s within the band that count as standing
 STILL_BAND = 0.0005  # m; a level is kept within half a millimetre
 TURN_BACK = 0.004  # m that a handle must come back before it has turned
 NOISE_FLOOR = 5e-5  # m

@@ -13,7 +13,10 @@ from controller.core.kinematics import STILL_AFTER, TURN_BACK
 RETURN_SHARE: Final = 1.0 / 3.0  # of its ROM that a stroke must come back to be a rep
 NEAR_BOTTOM: Final = 0.15  # of the ROM; so close to its start a return is complete
 EARLY_TURN: Final = 0.10  # of the ROM that a handle must rise again to end a return higher up
+HOME_STILL: Final = 0.13  # s of standing that end a return there
 EARLY_STILL: Final = 0.8  # s of standing that end a return higher up
+LIFTED: Final = 0.05  # of its way; so close to where it was lowered from a stroke out is complete
+UNLIFTED_STILL: Final = 2.0  # s of standing that end a stroke out below that
 SMALL_TURN: Final = 0.5  # share of a short stroke whose return makes it none
 
 
@@ -46,8 +49,8 @@ class RepPhases:
     """The state machine of one cable. Positions in m, times in s of stream time."""
 
     __slots__ = (
-        "_give_up", "_least", "_pauses",
-        "bottom_t", "bottom_x", "low_t", "low_x", "phase", "still_for", "top_t", "top_x",
+        "_give_up", "_least", "_pauses", "_stood_x",
+        "bottom_t", "bottom_x", "high_x", "low_t", "low_x", "phase", "still_for", "top_t", "top_x",
     )  # fmt: skip
 
     def __init__(self, *, min_rom: float, give_up: float) -> None:
@@ -57,8 +60,10 @@ class RepPhases:
         self.still_for = 0.0
         self.low_x: float | None = None  # where the stroke out began
         self.low_t = 0.0
+        self.high_x = 0.0  # from where the cable had gone back to there
         self._pauses: list[float] = []  # levels at which the stroke out stood; a rep may have begun at one of them
         self.top_x = self.top_t = 0.0
+        self._stood_x = 0.0  # level at which the top was recognised
         self.bottom_x = self.bottom_t = 0.0
 
     @property
@@ -100,6 +105,7 @@ class RepPhases:
     def _rest_at(self, t: float, x: float) -> None:
         self.phase = Phase.REST
         self.low_x, self.low_t = x, t
+        self.high_x = x
         self._pauses = []
 
     def _rest(self, t: float, x: float, back: float) -> None:
@@ -119,6 +125,7 @@ class RepPhases:
             return None
         if self.rom >= self._least:
             self.phase = Phase.TOP
+            self._stood_x = self.top_x
             self.bottom_x, self.bottom_t = x, t
             return Turn.TOP
         if still and not turned and (not self._pauses or x > self._pauses[-1] + back):
@@ -130,9 +137,9 @@ class RepPhases:
 
     def _top(self, t: float, x: float, back: float) -> Turn | None:
         if x > self.top_x:
-            if x > self.top_x + back:
+            if x > self._stood_x + back:
                 self.phase = Phase.OUT
-                self._pauses = [*self._pauses[-7:], self.top_x]
+                self._pauses = [*self._pauses[-7:], self._stood_x]
             self.top_x, self.top_t = x, t
             self.bottom_x, self.bottom_t = x, t
             return None
@@ -151,18 +158,21 @@ class RepPhases:
             self.bottom_x, self.bottom_t = x, t
         near = any(self.bottom_x <= level + NEAR_BOTTOM * self.rom for level in (self.low_x, *self._pauses))
         rise = back if near else max(back, EARLY_TURN * self.rom)
-        if x > self.bottom_x + rise or self.still_for >= (STILL_AFTER if near else EARLY_STILL):
+        if x > self.bottom_x + rise or self.still_for >= (HOME_STILL if near else EARLY_STILL):
             self.phase = Phase.OUT if x > self.bottom_x + back else Phase.REST
             return Turn.BOTTOM
         return None
 
     @property
     def settled(self) -> bool:
-        """Whether a stroke out is over for one whose way back came before: it goes back again, or has stood."""
-        return self.phase is Phase.BACK or (self.phase is Phase.TOP and self.still_for >= EARLY_STILL)
+        """Whether a stroke out is over for one whose way back came before: it is as high again, or goes back again."""
+        if self.phase is not Phase.TOP:
+            return self.phase is Phase.BACK
+        return self.top_x >= self.high_x - LIFTED * self.rom or self.still_for >= UNLIFTED_STILL
 
     def next_stroke(self, t: float, x: float) -> None:
         """Begin the next stroke where the last return ended; called once a BOTTOM has been dealt with."""
+        self.high_x = self.top_x
         self.low_x, self.low_t = self.bottom_x, self.bottom_t
         self._pauses = []
         self.top_x, self.top_t = x, t

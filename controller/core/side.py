@@ -98,6 +98,7 @@ class Side:
         self._efforts = Efforts(min_force=self.exercise.min_force_n)
         self._lowest: float | None = None
         self._top: Measures | None = None
+        self._lifted: float | None = None  # s, start of the last stroke out that was counted at its top
         self._last_effort: tuple[float, float] | None = None  # start, end
 
     # -- what it is made of
@@ -296,6 +297,8 @@ class Side:
     def _topped(self, t: float) -> None:
         if self.unreferenced:
             self.unreferenced = False
+        if self._lowers_first and self._phases.low_t == self._lifted:
+            return  # it was counted, stood a while, and went a little further
         measures, force = self._measure(finished=False)
         self._top = measures
         if self._rules.loaded(force, self.reference):
@@ -336,6 +339,7 @@ class Side:
             self._take_back(t)
             return
         mechanics(trace, measures, hz=self.hz)
+        self._lifted = phases.low_t
         self.motion_end = measures.t_top
         self._final(t, measures, measures.mean_force, [], hold=None)
 

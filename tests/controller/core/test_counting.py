@@ -82,6 +82,18 @@ def test_a_pause_in_mid_stroke_makes_no_second_rep() -> None:
     assert reps[0].rom_m == pytest.approx(0.6, rel=0.01)
 
 
+@pytest.mark.parametrize("hz", [20.0, 100.0, 1000.0])
+def test_a_walk_out_under_load_is_no_part_of_the_first_rep_at_any_rate(hz: float) -> None:
+    signal = side([Stroke(rom=0.5, out=1.6) for _ in range(4)], hz=hz, start=8.0)
+    level(signal, start=2.0, seconds=1.6, to=0.3)
+    pulled(signal, 1.5, 8.0, 300.0)
+    events = play(left=signal)
+    reps = standing(events)
+    assert [rep.rom_m for rep in reps] == [pytest.approx(0.5, rel=0.01)] * 4
+    announced = [event.rep for event in events if isinstance(event, Rep) and event.status == "provisional"]
+    assert set(announced) == {1, 2, 3, 4}
+
+
 def test_taking_the_handle_up_is_not_part_of_the_first_rep() -> None:
     signal = side([Stroke(rom=0.5) for _ in range(5)], start=6.0)
     level(signal, start=2.0, seconds=1.0, to=0.3)
@@ -236,6 +248,41 @@ def test_a_single_spike_on_either_channel_changes_no_count() -> None:
     signal.f[520] -= 900.0
     signal.x[60] -= 1.0
     assert len(standing(play(left=signal))) == 4
+
+
+def squat(*, pause: float | None = None, noise: float = 0.0) -> Signal:
+    """Five squats from 0.6 m down to 0 and up again; the third way up stands at 0.27 m for `pause` s."""
+    signal = side([], tail=40.0, position_noise=noise)
+    signal.x += 0.6
+    at = 2.0
+    for number in range(5):
+        level(signal, start=at, seconds=1.5, to=-0.6)
+        if number == 2 and pause is not None:
+            level(signal, start=at + 1.8, seconds=0.6, to=0.27)
+            at += 0.6 + pause
+            level(signal, start=at + 1.8, seconds=0.7, to=0.33)
+        else:
+            level(signal, start=at + 1.8, seconds=1.0, to=0.6)
+        at += 4.0
+    return signal
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.0005])
+def test_a_squat_is_final_as_soon_as_its_top_is_known(noise: float) -> None:
+    signal = squat(noise=noise)
+    events = play(left=signal, force=False, exercise=Exercise(starts_with="eccentric"))
+    finals = [event for event in events if isinstance(event, Rep) and event.status == "final"]
+    assert len(finals) == 5
+    for rep in finals:
+        assert rep.latency_ms is not None
+        assert rep.latency_ms <= 250.0  # 150 ms from the level's half millimetre on, which a noisy stand hides
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.0005])
+@pytest.mark.parametrize("pause", [0.7, 1.5, 4.0])
+def test_a_squat_that_stands_on_its_way_up_is_one_rep(pause: float, noise: float) -> None:
+    signal = squat(pause=pause, noise=noise)
+    assert len(standing(play(left=signal, force=False, exercise=Exercise(starts_with="eccentric")))) == 5
 
 
 def test_a_one_limb_pair_counts_the_arms_efforts_only() -> None:
