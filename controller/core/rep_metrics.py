@@ -15,7 +15,8 @@ RFD_WINDOW: Final = 0.2  # s
 ONSET: Final = 0.05  # of the peak force over the start's; the pull has begun
 CREEP: Final = 0.08  # of the peak velocity; slower is a pause in which a stroke may have begun
 CREEP_LEAST: Final = 0.10  # s
-START_SHARE: Final = 0.4  # of the whole way out that a rep begun at a pause must still have
+STAND_LEAST: Final = 0.2  # s; a longer pause is a stand
+START_SHARE: Final = 0.4  # of the whole way out that a rep begun at a shorter one must still have
 
 
 @dataclass(slots=True)
@@ -51,14 +52,16 @@ class Measures:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
-def date_concentric(trace: Trace, *, low_t: float, top_t: float, home: float, min_rom: float) -> tuple[Measures, int]:
+def date_concentric(
+    trace: Trace, *, low_t: float, top_t: float, home: float, returned: bool, min_rom: float
+) -> tuple[Measures, int]:
     """Date the stroke out between the recognised low and top; returns the measures and the top's grid point.
 
-    home (m) is the level to which the cable returns, as far as it is known: of several pauses on the way out, the
-    rep begins at the one nearest to it (taking the handle up first is not part of the rep).
+    home (m) is the level to which the cable returns, as far as it is known, and `returned` whether it has: of several
+    pauses on the way out, the rep begins at the one nearest to it (taking the handle up first is not part of the rep).
     """
     low, top = trace.index(low_t), trace.index(top_t)
-    start = _departure(trace, low, top, home=home, min_rom=min_rom)
+    start = _departure(trace, low, top, home=home, returned=returned, min_rom=min_rom)
     level = float(trace.x[start])
     rom = float(trace.x[top]) - level
     slow = trace.slow(start, top)
@@ -76,7 +79,7 @@ def date_concentric(trace: Trace, *, low_t: float, top_t: float, home: float, mi
     return measures, top
 
 
-def _departure(trace: Trace, low: int, top: int, *, home: float, min_rom: float) -> int:
+def _departure(trace: Trace, low: int, top: int, *, home: float, returned: bool, min_rom: float) -> int:
     """The grid point at which the rep's stroke leaves its starting level."""
     if top - low < 3:
         return low
@@ -88,11 +91,14 @@ def _departure(trace: Trace, low: int, top: int, *, home: float, min_rom: float)
     for first, end in zip(edges[::2], edges[1::2], strict=True):
         at = low + int(end) - 1
         left = float(trace.x[top] - trace.x[at])
-        long_enough = (end - first) * trace.dt >= CREEP_LEAST or first == 0
-        if not long_enough or left < max(min_rom, START_SHARE * whole):
+        lasts = (end - first) * trace.dt
+        stood = returned and lasts >= STAND_LEAST
+        if (lasts < CREEP_LEAST and first != 0) or left < (min_rom if stood else max(min_rom, START_SHARE * whole)):
             continue
-        if first == 0 or abs(float(trace.x[at]) - home) < miss - NEAR * whole:
-            best, miss = at, abs(float(trace.x[at]) - home)
+        away = abs(float(trace.x[at]) - home)
+        again = stood and away <= miss + NEAR * min(left, whole)  # it left this level once before, and came back to it
+        if first == 0 or again or away < miss - NEAR * whole:
+            best, miss = at, away
     return best
 
 

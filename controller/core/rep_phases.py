@@ -12,8 +12,10 @@ from controller.core.kinematics import STILL_AFTER, TURN_BACK
 
 RETURN_SHARE: Final = 1.0 / 3.0  # of its ROM that a stroke must come back to be a rep
 NEAR_BOTTOM: Final = 0.15  # of the ROM; so close to its start a return is complete
+ALMOST_BOTTOM: Final = 0.35  # of the ROM; so close to it a short stand ends the return all the same
 EARLY_TURN: Final = 0.10  # of the ROM that a handle must rise again to end a return higher up
 HOME_STILL: Final = 0.13  # s of standing that end a return there
+ALMOST_STILL: Final = 0.3  # s of standing that end a return almost there
 EARLY_STILL: Final = 0.8  # s of standing that end a return higher up
 LIFTED: Final = 0.05  # of its way; so close to where it was lowered from a stroke out is complete
 UNLIFTED_STILL: Final = 2.0  # s of standing that end a stroke out below that
@@ -71,6 +73,17 @@ class RepPhases:
         """Range of motion of the stroke out so far, in m."""
         return self.top_x - self.low_x if self.low_x is not None else 0.0
 
+    @property
+    def _starts(self) -> list[float]:
+        """Levels from which the stroke out may have begun: where it stood on its way, if a rep still fits above."""
+        assert self.low_x is not None
+        return [self.low_x, *(level for level in self._pauses if self.top_x - level >= self._least)]
+
+    @property
+    def _least_rom(self) -> float:
+        """Range of motion from the highest of these levels, in m."""
+        return self.top_x - max(self._starts)
+
     def restart(self) -> None:
         """Forget the stroke: the position is no longer known."""
         self.phase = Phase.REST
@@ -95,7 +108,7 @@ class RepPhases:
         """The stream ends here; `moving`: a return that is under way and came a fifth of the way is taken as turned."""
         share = 0.2 if moving else RETURN_SHARE
         returned = self.phase is Phase.BACK or (
-            self.phase is Phase.TOP and self.top_x - self.bottom_x >= share * self.rom
+            self.phase is Phase.TOP and self.top_x - self.bottom_x >= share * self._least_rom
         )
         if self.phase in (Phase.BACK, Phase.TOP):
             self.phase = Phase.REST
@@ -145,7 +158,7 @@ class RepPhases:
             return None
         if x < self.bottom_x:
             self.bottom_x, self.bottom_t = x, t
-        if self.top_x - self.bottom_x >= RETURN_SHARE * self.rom:
+        if self.top_x - self.bottom_x >= RETURN_SHARE * self._least_rom:
             self.phase = Phase.BACK
         elif self.still_for >= self._give_up:
             self._rest_at(t, x)
@@ -156,9 +169,11 @@ class RepPhases:
         assert self.low_x is not None
         if x < self.bottom_x:
             self.bottom_x, self.bottom_t = x, t
-        near = any(self.bottom_x <= level + NEAR_BOTTOM * self.rom for level in (self.low_x, *self._pauses))
-        rise = back if near else max(back, EARLY_TURN * self.rom)
-        if x > self.bottom_x + rise or self.still_for >= (HOME_STILL if near else EARLY_STILL):
+        short = min((self.bottom_x - level) / (self.top_x - level) for level in self._starts)  # of what it should come
+        near = short <= NEAR_BOTTOM
+        rise = back if near else max(back, EARLY_TURN * self._least_rom)
+        stand = HOME_STILL if near else ALMOST_STILL if short <= ALMOST_BOTTOM else EARLY_STILL
+        if x > self.bottom_x + rise or self.still_for >= stand:
             self.phase = Phase.OUT if x > self.bottom_x + back else Phase.REST
             return Turn.BOTTOM
         return None

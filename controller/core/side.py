@@ -275,7 +275,12 @@ class Side:
         usual = self.reference.bottom
         home = phases.bottom_x if finished else usual if usual is not None else phases.low_x
         measures, top = date_concentric(
-            trace, low_t=phases.low_t, top_t=phases.top_t, home=home, min_rom=self.exercise.min_rom_m
+            trace,
+            low_t=phases.low_t,
+            top_t=phases.top_t,
+            home=home,
+            returned=finished,
+            min_rom=self.exercise.min_rom_m,
         )
         if finished:
             date_eccentric(trace, measures, top, bottom_t=phases.bottom_t)
@@ -332,7 +337,12 @@ class Side:
         assert phases.low_x is not None
         trace = self._trace(phases.low_t - LOWERING)
         measures, _ = date_concentric(
-            trace, low_t=phases.low_t, top_t=phases.top_t, home=phases.low_x, min_rom=self.exercise.min_rom_m
+            trace,
+            low_t=phases.low_t,
+            top_t=phases.top_t,
+            home=phases.low_x,
+            returned=False,
+            min_rom=self.exercise.min_rom_m,
         )
         date_eccentric_before(trace, measures)
         if measures.t_lower is None:

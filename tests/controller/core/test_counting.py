@@ -82,6 +82,37 @@ def test_a_pause_in_mid_stroke_makes_no_second_rep() -> None:
     assert reps[0].rom_m == pytest.approx(0.6, rel=0.01)
 
 
+@pytest.mark.parametrize("channels", ["both", "position"])
+@pytest.mark.parametrize("out", [0.3, 0.55, 0.8])
+def test_reps_far_out_after_a_walk_count_by_their_own_range(out: float, channels: str) -> None:
+    signal = side([Stroke(rom=0.3) for _ in range(5)], start=8.0)
+    level(signal, start=2.0, seconds=1.5, to=out)
+    pulled(signal, 1.5, 30.0, 300.0)
+    events = play(left=signal, force=channels == "both")
+    assert [rep.rom_m for rep in standing(events)] == [pytest.approx(0.3, rel=0.01)] * 5
+    assert sets(events)[0].left_partial_reps == 0
+
+
+def test_a_wiggle_before_the_set_is_no_part_of_the_first_rep() -> None:
+    signal = side([Stroke(rom=0.5, out=0.7) for _ in range(3)], start=8.0)
+    level(signal, start=2.0, seconds=1.5, to=0.3)
+    level(signal, start=3.6, seconds=0.5, to=-0.02)
+    level(signal, start=4.3, seconds=0.6, to=0.02)
+    pulled(signal, 1.5, 30.0, 300.0)
+    reps = standing(play(left=signal))
+    assert [rep.t_start for rep in reps] == [pytest.approx(truth.t_start, abs=0.01) for truth in signal.truth]
+
+
+@pytest.mark.parametrize("short", [0.25, 0.33])
+def test_a_return_that_stops_short_of_the_start_is_final_soon(short: float) -> None:
+    signal = side([Stroke(rest=2.0)], tail=4.0)
+    rises = signal.t > signal.truth[0].t_lower
+    signal.x = np.where(rises, np.maximum(signal.x, 0.6 * short), signal.x)
+    final = next(e for e in play(left=signal) if isinstance(e, Rep) and e.status == "final")
+    assert final.latency_ms is not None
+    assert final.latency_ms <= 400.0
+
+
 @pytest.mark.parametrize("hz", [20.0, 100.0, 1000.0])
 def test_a_walk_out_under_load_is_no_part_of_the_first_rep_at_any_rate(hz: float) -> None:
     signal = side([Stroke(rom=0.5, out=1.6) for _ in range(4)], hz=hz, start=8.0)
