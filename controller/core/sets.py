@@ -218,9 +218,9 @@ def asymmetry(
     return Result(reason=reason) if not values and reason is not None else result
 
 
-def combined(left_pct: float, right_pct: float) -> float:
-    """Standard uncertainty of a percentage difference from those of both spans, in points."""
-    return sqrt(left_pct**2 + right_pct**2)
+def combined(*spans_pct: float) -> float:
+    """Standard uncertainty of a percentage difference from those of the spans, in points."""
+    return sqrt(sum(each**2 for each in spans_pct))
 
 
 def velocity_loss(reps: list[Counted]) -> float | None:
