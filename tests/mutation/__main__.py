@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 CORE = "controller/core"
 TESTS = "tests/controller/core"
 COPIED = ("controller", "firmware_bridge", "protocols", "simulators", "tests", "pyproject.toml")
-PATIENCE, LEAST_PATIENCE = 4.0, 30.0  # times what the tests take without a mutant, and s at least
+PATIENCE, LEAST_PATIENCE = 4.0, 60.0  # times what the tests take without a mutant, and s at least
 
 NOTICED = ("killed", "timed_out")
 

@@ -264,6 +264,30 @@ def test_two_sides_of_nothing_say_so() -> None:
     assert reasons["mean_velocity_pct"] == "nothing"
 
 
+@pytest.mark.parametrize(("flawed", "other"), [(0, 1), (1, 0)])
+def test_nothing_of_a_stroke_with_a_gap_is_compared_and_the_other_stroke_is(flawed: int, other: int) -> None:
+    reps = [counted(mean_velocity=0.5), counted(side="right", mean_velocity=0.5)]
+    reps[flawed].measures.reasons["mean_velocity"] = "gap"
+    values, reasons = compare(reps[0], reps[1], name="percent_difference")
+    for facet in ("rom_pct", "concentric_s_pct"):
+        assert values[facet] is None
+        assert reasons[facet] == "gap"
+    assert values["eccentric_s_pct"] == 0.0
+    reps = [counted(), counted(side="right")]
+    reps[other].measures.reasons["eccentric_mean_velocity"] = "gap"
+    values, reasons = compare(reps[0], reps[1], name="percent_difference")
+    assert values["eccentric_s_pct"] is None
+    assert reasons["eccentric_s_pct"] == "gap"
+    assert values["rom_pct"] == 0.0
+
+
+def test_how_long_a_stack_fell_is_not_compared() -> None:
+    dropped = counted(eccentric=None)
+    dropped.measures.reasons["eccentric_mean_velocity"] = "let_go"
+    _, reasons = compare(dropped, counted(side="right"), name="percent_difference")
+    assert reasons["eccentric_s_pct"] == "let_go"
+
+
 # -- partial reps
 
 

@@ -125,6 +125,13 @@ def test_where_the_way_back_came_first_there_is_no_top() -> None:
     assert values["eccentric_s"] == 2.5
 
 
+def test_the_fall_of_a_handle_that_was_let_go_is_no_eccentric() -> None:
+    values = fields(said(flags=("let_go",)))
+    assert values["eccentric_s"] is None
+    assert reasons(values)["eccentric_s"] == "let_go"
+    assert values["t_end"] == 14.0
+
+
 def test_a_turn_without_a_stand_has_a_top_of_nothing() -> None:
     assert fields(said(t_lower=11.0))["top_s"] == 0.0
 
