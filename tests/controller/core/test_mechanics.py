@@ -293,6 +293,13 @@ def test_a_rep_begins_at_the_pause_nearest_home_and_not_where_the_handle_was_tak
     assert whole.rom == pytest.approx(0.8, rel=0.003)
 
 
+@pytest.mark.parametrize(("pause", "rom"), [(0.0, 0.8), (0.1, 0.5)])
+def test_a_slowing_of_less_than_a_tenth_of_a_second_is_no_start(pause: float, rom: float) -> None:
+    t = grid(6.0)  # two strokes of half a second each, which creep for 77 ms where they meet
+    x = 0.3 * minimum_jerk((t - 1.0) / 0.5) + 0.5 * minimum_jerk((t - 1.5 - pause) / 0.5) - 0.8 * minimum_jerk(t - 3.0)
+    assert dated(x, low=0.9, top=2.5, bottom=4.2, home=0.3).rom == pytest.approx(rom, rel=0.01)
+
+
 def test_a_pause_too_near_to_the_top_is_no_start() -> None:
     t = grid(8.0)
     x = 0.6 * minimum_jerk(t - 1.0) + 0.2 * (minimum_jerk(t - 4.0) - minimum_jerk(t - 5.5))  # a quarter is left
