@@ -147,11 +147,11 @@ def test_a_sets_means_are_of_its_full_reps_and_its_work_of_all() -> None:
 
 
 def test_velocity_loss_leaves_partial_reps_out() -> None:
-    left = [counted(3.0 * k, number=k + 1, mean_velocity=v) for k, v in enumerate((1.0, 0.9))]
+    left = [counted(3.0 * k, number=k + 1, mean_velocity=v) for k, v in enumerate((1.0, 0.875))]
     left.append(counted(6.0, number=3, rom=0.2, mean_velocity=0.3))
-    other = [counted(3.0 * k + 0.1, number=k + 1, side="right", mean_velocity=v) for k, v in enumerate((0.8, 0.6))]
+    other = [counted(3.0 * k + 0.1, number=k + 1, side="right", mean_velocity=v) for k, v in enumerate((0.8, 0.55))]
     summary = Gym().close(left, other)
-    assert (summary.velocity_loss_left_pct, summary.velocity_loss_right_pct) == (10.0, 25.0)
+    assert (summary.velocity_loss_left_pct, summary.velocity_loss_right_pct) == (12.5, 31.25)
 
 
 def test_energy_is_the_work_at_a_quarter_and_at_a_fifth() -> None:
