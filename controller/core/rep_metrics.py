@@ -150,9 +150,11 @@ def date_eccentric_before(trace: Trace, measures: Measures) -> None:
     rom = measures.rom or 0.0
     start = trace.index(measures.t_start)
     inner = trace.first(start, 0, above=measures.start_x + NEAR * rom)
-    high = inner - int(np.argmax(trace.x[inner::-1])) if inner > 0 else 0
+    if inner == 0:
+        return
+    high = inner - int(np.argmax(trace.x[inner::-1]))
     way = float(trace.x[high]) - measures.start_x
-    if inner == 0 or way < rom / 3.0:
+    if way < rom / 3.0:
         return
     outer = trace.first(inner, high, above=float(trace.x[high]) - NEAR * way)
     slow = trace.slow(high, start)

@@ -327,3 +327,14 @@ def test_a_way_down_of_less_than_a_third_of_the_lift_is_none(down: float, found:
     date_eccentric_before(trace, measures)
     assert (measures.t_lower is not None) == found
     assert measures.t_end == measures.t_top
+
+
+@pytest.mark.parametrize(("bottom", "end"), [(2.2, 2.51), (2.505, 2.51), (2.6, 2.6)])
+def test_a_way_back_that_was_hardly_begun_ends_where_the_stream_does(bottom: float, end: float) -> None:
+    t = grid(2.6)
+    x = 0.6 * minimum_jerk(t - 1.0)  # held until the last sample
+    trace = traced(t, x, None)
+    measures = Measures(t_start=1.0, t_top=2.0, t_lower=2.505, rom=0.6)
+    date_eccentric(trace, measures, trace.index(2.6), bottom_t=bottom)
+    assert measures.t_end == pytest.approx(end)
+    assert measures.t_lowered == measures.t_end

@@ -71,6 +71,8 @@ def test_three_tenths_in_common_make_a_partner_and_less_does_not() -> None:
     rep = counted(0.0, 1.0)
     near, far = counted(0.69, 1.69, side="right"), counted(0.71, 1.71, side="right")
     assert partner(rep, [near]) is near
+    just = counted(7.0, 17.0, side="right")
+    assert partner(counted(0.0, 10.0), [just]) is just
     assert partner(rep, [far]) is None
     assert partner(rep, []) is None
 

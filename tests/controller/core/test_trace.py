@@ -166,3 +166,11 @@ def test_a_coarse_encoder_dates_one_of_its_steps_from_the_level() -> None:
     tau = np.linspace(0.5, 1.0, 100_001)
     four_below = 6.0 + float(np.interp(0.6 - 0.004, 0.6 * minimum_jerk(tau), tau))
     assert ends[1].t_level == pytest.approx(four_below, abs=0.02)
+
+
+def test_a_level_is_the_one_of_the_first_three_tenths_of_a_second() -> None:
+    t = grid(4.0, 200.0)
+    sag = 0.0004 * np.clip((t - 7.0) / 1.2, 0.0, 1.0)  # less than half a millimetre, over more than a second
+    trace = traced(t, 0.6 * minimum_jerk(t - 6.0) - sag)
+    top = trace.settle(trace.index(6.5), 1, len(t) - 1, out=True, slow=0.02, rom=0.6)
+    assert top.level == pytest.approx(0.6 - 0.0004 * 0.15 / 1.2, abs=0.00005)
