@@ -75,7 +75,7 @@ def summarise(values: list[float], *, threshold: float, calibration_pct: float, 
     spread = sqrt(sum((v - mean) ** 2 for v in values) / (count - 1))
     half = sqrt((student_t(count - 1) * spread / sqrt(count)) ** 2 + (1.96 * calibration_pct) ** 2)
     low, high = mean - half, mean + half
-    same = sum((v > 0.0) == (mean > 0.0) for v in values) / count
+    same = sum(v * mean > 0.0 for v in values) / count
     limit = max(threshold, mdc_pct if mdc_pct is not None else DEFAULT_MDC_PCT)
     verdict: Verdict
     if low <= 0.0 <= high:

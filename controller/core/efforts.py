@@ -68,8 +68,8 @@ class Efforts:
             return self._effort(t)
         self._rest(dt)
         if self._level > self.threshold:
-            share = (self.threshold - before) / (self._level - before) if self._level > before else 1.0
-            self.start_t = t - dt * (1.0 - min(max(share, 0.0), 1.0))
+            # The threshold never falls under the force, so the force has just risen through it.
+            self.start_t = t - dt * (self._level - self.threshold) / (self._level - before)
             self.active, self._announced = True, False
             self.peak, self.peak_t = self._level, t
         return None

@@ -111,6 +111,8 @@ def rep_fields(
     if side.unreferenced:
         flags.append("unreferenced")
     reasons = {REP_FIELDS.get(name, name): word for name, word in measures.reasons.items()}
+    if "let_go" in said.flags:  # the stack fell, nobody lowered it
+        fields["eccentric_s"], reasons["eccentric_s"] = None, "let_go"
     for name, value in fields.items():
         if value is None and name not in reasons and name != "bottom_s":
             reasons[name] = _why(name, side, final=final)

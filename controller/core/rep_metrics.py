@@ -156,9 +156,11 @@ def date_eccentric_before(trace: Trace, measures: Measures) -> None:
     rom = measures.rom or 0.0
     start = trace.index(measures.t_start)
     inner = trace.first(start, 0, above=measures.start_x + NEAR * rom)
-    high = inner - int(np.argmax(trace.x[inner::-1])) if inner > 0 else 0
+    if inner == 0:
+        return
+    high = inner - int(np.argmax(trace.x[inner::-1]))
     way = float(trace.x[high]) - measures.start_x
-    if inner == 0 or way < rom / 3.0:
+    if way < rom / 3.0:
         return
     outer = trace.first(inner, high, above=float(trace.x[high]) - NEAR * way)
     slow = trace.slow(high, start)
@@ -172,23 +174,23 @@ def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: 
     """Fill in velocities, forces, work and the rest over the dated phases."""
     t, x, v, f = trace.between(measures.t_start, measures.t_top)
     duration = measures.t_top - measures.t_start
-    if measures.rom is not None and duration > 0.0:
-        measures.mean_velocity = measures.rom / duration
-        measures.peak_velocity = float(np.max(v))
-        _smoothness(measures, t, v, trace.dt, hz)
-        measures.sticking_point_pct = _sticking_point(x, v)
-        if measures.sticking_point_pct is None:
-            measures.reasons["sticking_point_pct"] = "none"
-    if f is not None and duration > 0.0:
+    assert measures.rom is not None
+    measures.mean_velocity = measures.rom / duration
+    measures.peak_velocity = float(np.max(v))
+    _smoothness(measures, t, v, trace.dt, hz)
+    measures.sticking_point_pct = _sticking_point(x, v)
+    if measures.sticking_point_pct is None:
+        measures.reasons["sticking_point_pct"] = "none"
+    if f is not None and trace.f is not None:
         measures.impulse = float(np.trapezoid(f, t))
         measures.mean_force = measures.impulse / duration
         measures.peak_force = float(np.max(f))
         measures.work_concentric = float(np.sum(0.5 * (f[1:] + f[:-1]) * np.diff(x)))
         measures.mean_power = measures.work_concentric / duration
         measures.peak_power = float(np.max(f * v))
-        measures.top_force = float(np.interp(measures.t_top, trace.t, trace.f if trace.f is not None else trace.x))
+        measures.top_force = float(np.interp(measures.t_top, trace.t, trace.f))
         if hz is not None and hz >= DERIVED_HZ:
-            measures.rfd = _rate_of_force(trace, measures)
+            measures.rfd = _rate_of_force(trace, trace.f, measures)
         else:
             measures.reasons["rfd_n_per_s"] = "rate"
     if not eccentric or measures.t_end is None or measures.t_lower is None or measures.t_lowered is None:
@@ -231,11 +233,10 @@ def _sticking_point(x: Floats, v: Floats) -> float | None:
     return 100.0 * float((x[dip] - x[0]) / (x[-1] - x[0]))
 
 
-def _rate_of_force(trace: Trace, measures: Measures) -> float | None:
+def _rate_of_force(trace: Trace, force: Floats, measures: Measures) -> float | None:
     """Mean slope of the force over the first 200 ms from its onset, in N/s."""
-    assert trace.f is not None
     first, last = trace.index(measures.t_start - 0.5), trace.index(measures.t_top)
-    f = trace.f[first : last + 1]
+    f = force[first : last + 1]
     if len(f) < 3:
         measures.reasons["rfd_n_per_s"] = "short"
         return None
@@ -245,5 +246,5 @@ def _rate_of_force(trace: Trace, measures: Measures) -> float | None:
     if onset + RFD_WINDOW > float(trace.t[-1]):
         measures.reasons["rfd_n_per_s"] = "short"
         return None
-    at = np.interp([onset, onset + RFD_WINDOW], trace.t, trace.f)
+    at = np.interp([onset, onset + RFD_WINDOW], trace.t, force)
     return float(at[1] - at[0]) / RFD_WINDOW

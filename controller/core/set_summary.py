@@ -96,7 +96,9 @@ class SetSummariser:
         elif exercise.cables_are == "one_limb_pair":
             result = Result(reason="one_limb_pair")
         else:
-            result = asymmetry(pairs, references, exercise, facet=facet, calibration_pct=_span_uncertainty(sides))
+            result = asymmetry(
+                pairs, references, exercise, facet=facet, calibration_pct=_span_uncertainty(sides, facet)
+            )
         everyone = [rep for side in SIDES for rep in running.reps[side]]
         work = total_of(everyone, "work_concentric")
         starts = [rep.measures.t_start for rep in everyone]
@@ -166,7 +168,9 @@ class SetSummariser:
         facet = summary.facet or "mean_force"
         references: dict[SideName, float | None] = {"left": None, "right": None}
         pairs = list(zip(left, right, strict=False))
-        result = asymmetry(pairs, references, settings.exercise, facet=facet, calibration_pct=_span_uncertainty(sides))
+        result = asymmetry(
+            pairs, references, settings.exercise, facet=facet, calibration_pct=_span_uncertainty(sides, facet)
+        )
         reasons = {"asymmetry_pct": result.reason} if result.value is None and result.reason else {}
         self._make.add(
             Comparison,
@@ -198,8 +202,7 @@ def _same_load(a: float | None, b: float | None) -> bool:
     return a == b or (a is not None and b is not None and abs(a - b) <= SAME_LOAD * max(a, b))
 
 
-def _span_uncertainty(sides: dict[SideName, Side]) -> float:
-    """Both force calibrations' standard uncertainty as points of the index."""
-    spans = [sides[name].force for name in SIDES if name in sides]
-    left, right = ([each.calibration.uncertainty_pct if each is not None else 0.0 for each in spans] + [0.0, 0.0])[:2]
-    return combined(left, right)
+def _span_uncertainty(sides: dict[SideName, Side], facet: str) -> float:
+    """The standard uncertainty of both sides' calibrations of what is compared, as points of the index."""
+    channels = [side.position if facet == "rom" else side.force for side in sides.values()]
+    return combined(*(each.calibration.uncertainty_pct for each in channels if each is not None))

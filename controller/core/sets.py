@@ -37,6 +37,9 @@ FACETS: Final = {
     "hold_s_pct": "hold",
 }
 
+STROKE: Final = {"rom": "mean_velocity", "concentric": "mean_velocity", "eccentric": "eccentric_mean_velocity"}
+"""What a gap or a fall leaves in a rep and is yet not compared: the measure of the same stroke that it takes away."""
+
 
 @dataclass(slots=True)
 class Counted:
@@ -164,11 +167,10 @@ def compare(left: Counted, right: Counted, *, name: IndexName) -> tuple[dict[str
     )
     for key, quantity in FACETS.items():
         a, b = left.quantity(quantity), right.quantity(quantity)
-        if a is None or b is None:
-            reason = next(
-                (rep.measures.reasons[quantity] for rep in (left, right) if quantity in rep.measures.reasons), "unknown"
-            )
-            values[key], reasons[key] = None, reason
+        given = STROKE.get(quantity, quantity)
+        missing = [reason for rep in (left, right) if (reason := rep.measures.reasons.get(given)) is not None]
+        if a is None or b is None or missing:
+            values[key], reasons[key] = None, missing[0] if missing else "unknown"
         elif key == "hold_s_pct" and (
             max(a, b) < LEAST_HOLD or (left.measures.rom is None) != (right.measures.rom is None)
         ):
@@ -218,9 +220,9 @@ def asymmetry(
     return Result(reason=reason) if not values and reason is not None else result
 
 
-def combined(left_pct: float, right_pct: float) -> float:
-    """Standard uncertainty of a percentage difference from those of both spans, in points."""
-    return sqrt(left_pct**2 + right_pct**2)
+def combined(*spans_pct: float) -> float:
+    """Standard uncertainty of a percentage difference from those of the spans, in points."""
+    return sqrt(sum(each**2 for each in spans_pct))
 
 
 def velocity_loss(reps: list[Counted]) -> float | None:

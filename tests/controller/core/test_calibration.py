@@ -85,3 +85,57 @@ def test_a_tare_is_refused_under_load_and_done_at_rest() -> None:
     refused = commanded(loaded=True)
     assert refused is not None
     assert "loaded" in refused
+
+
+def held(tracker: ZeroTracker, *samples: tuple[float, float]) -> ZeroTracker:
+    for t, force in samples:
+        tracker.rest(t, force)
+    return tracker
+
+
+def test_a_force_must_be_steady_for_four_tenths_to_be_a_zero() -> None:
+    assert not held(ZeroTracker(), (0.0, 8.0), (0.39, 8.0)).known
+    tracker = held(ZeroTracker(), (0.0, 8.0), (0.2, 9.0), (0.41, 10.0))
+    assert tracker.known
+    assert tracker.zero == pytest.approx(9.0)  # the mean of what was seen
+
+
+@pytest.mark.parametrize(
+    ("level", "off", "steady"),
+    [
+        (0.0, 2.5, True),
+        (0.0, 2.6, False),
+        (200.0, 6.0, True),
+        (200.0, 6.1, False),
+        (-200.0, 6.0, True),
+        (-200.0, -6.1, False),
+    ],
+)
+def test_steady_is_within_two_and_a_half_newtons_or_three_percent(level: float, off: float, steady: bool) -> None:  # noqa: FBT001
+    assert held(ZeroTracker(), (0.0, level), (0.3, level + off), (0.5, level)).known == steady
+
+
+def test_a_motion_between_begins_the_rest_anew() -> None:
+    tracker = held(ZeroTracker(), (0.0, 8.0), (0.3, 8.0))
+    tracker.move()
+    assert not held(tracker, (0.31, 8.0), (0.6, 8.0)).known
+    assert held(tracker, (0.75, 8.0)).known
+
+
+@pytest.mark.parametrize(("force", "zero"), [(13.9, 13.9), (14.1, 10.0), (-30.0, -30.0)])
+def test_a_zero_creeps_up_by_four_newtons_at_most_and_falls_at_will(force: float, zero: float) -> None:
+    tracker = held(ZeroTracker(), (0.0, 10.0), (0.5, 10.0))
+    tracker.move()
+    assert held(tracker, (1.0, force), (1.5, force)).zero == pytest.approx(zero)
+
+
+def test_a_tare_is_zero_at_once_and_what_was_averaged_is_forgotten() -> None:
+    tracker = held(ZeroTracker(), (0.0, 8.0), (0.3, 8.0))
+    tracker.set(50.0)
+    assert (tracker.zero, tracker.known) == (50.0, True)
+    held(tracker, (0.5, 8.0))
+    assert tracker.zero == 50.0
+
+
+def test_the_first_steady_force_is_zero_however_large() -> None:
+    assert held(ZeroTracker(), (0.0, 900.0), (0.5, 900.0)).zero == pytest.approx(900.0)
