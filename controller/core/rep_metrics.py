@@ -11,6 +11,8 @@ from controller.core.smoothness import log_dimensionless_jerk, spectral_arc_leng
 from controller.core.trace import NEAR, STAND, End, Floats, Trace
 
 DERIVED_HZ: Final = 75.0  # below the 80 Hz that rate of force development and smoothness need, less the clock's error
+GONE_SHARE: Final = 0.25  # of the stroke's mean force; under it the handle is no longer held
+LANDING: Final = 0.05  # of the way back that is left where the speed of the landing is read
 RFD_WINDOW: Final = 0.2  # s
 ONSET: Final = 0.05  # of the peak force over the start's; the pull has begun
 CREEP: Final = 0.08  # of the peak velocity; slower is a pause in which a stroke may have begun
@@ -49,6 +51,9 @@ class Measures:
     ldlj: float | None = None
     sticking_point_pct: float | None = None
     top_force: float | None = None  # at the top, N: whether the handle was still held
+    gone_way: float | None = None  # m of the way back that were left when the force had gone for good
+    gone_for: float | None = None  # s from there to its end
+    landing: float | None = None  # speed just before the end of the way back, as a share of its peak
     reasons: dict[str, str] = field(default_factory=dict)
 
 
@@ -200,10 +205,24 @@ def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: 
     measures.eccentric_mean_velocity = float(x[-1] - x[0]) / duration
     measures.eccentric_peak_velocity = float(np.min(v))
     measures.time_under_tension = measures.t_end - min(measures.t_start, measures.t_lower)
+    measures.landing = _landing(x, v)
+    if f is not None and measures.mean_force is not None:
+        above = x - x[-1] > 2.0 * LANDING * (x[0] - x[-1])  # the landing itself jerks at the cell
+        held = np.flatnonzero((f >= GONE_SHARE * measures.mean_force) & above)
+        gone = int(held[-1]) if len(held) else 0
+        measures.gone_way, measures.gone_for = float(x[gone] - x[-1]), float(t[-1] - t[gone])
     if f is not None:
         measures.eccentric_mean_force = float(np.trapezoid(f, t)) / duration
         measures.eccentric_peak_force = float(np.max(f))
         measures.work_eccentric = float(np.sum(0.5 * (f[1:] + f[:-1]) * np.diff(x)))
+
+
+def _landing(x: Floats, v: Floats) -> float | None:
+    """The speed where LANDING of the way back is left, as a share of the peak speed."""
+    left = x - x[-1]
+    near = np.flatnonzero(left <= LANDING * (x[0] - x[-1]))
+    fastest = float(np.max(-v))
+    return float(-v[near[0]]) / fastest if len(near) and fastest > 0.0 else None
 
 
 def _smoothness(measures: Measures, t: Floats, v: Floats, dt: float, hz: float | None) -> None:

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from controller.core.rep_metrics import Measures
-from controller.core.series import Reference
+from controller.core.series import PARTIAL, Reference
 from controller.core.settings import Exercise
 
-PARTIAL: Final = 0.6  # of the reference ROM
 LOADED_SHARE: Final = 0.25  # of the set's usual force; a stroke under less carries no load
-GONE_SHARE: Final = 0.25  # of the stroke's mean force; under it the handle is no longer held
+GONE_AT_TOP: Final = 0.5  # of the stroke's mean force; under it at the top, and gone from there on, it was dropped
 FALL: Final = 0.7  # s; a stack that falls is home before
+FALL_SHARE: Final = 0.15  # of the ROM; from so high at least
+FALL_LEAST: Final = 1.5  # m/s^2; the mean acceleration of a fall, friction and inertia of the pulleys included
+FALL_SPEED: Final = 1.0  # m/s; without a cell, a fall reaches it
+FASTER: Final = 1.5  # times the set's usual peak speed of the way back, and this
+UNSLOWED: Final = 0.5  # of its peak speed, just before it is home; who lowers a handle slows it down before
 SUDDEN: Final = 0.5  # of the set's usual time for the way back; without a cell, so quick a one is a fall
 WHOLE: Final = 0.9  # of the reference ROM; a stroke that reached it was not dropped before its top
 NEAR_LEVEL: Final = 0.25  # of the reference ROM; so close to the set's bottom or top a partial rep keeps
@@ -69,50 +73,66 @@ class RepRules:
         usual = reference.rom
         return usual is not None and measures.rom is not None and measures.rom < PARTIAL * usual
 
-    def is_rep(self, measures: Measures, force: float | None, reference: Reference, *, held: float | None) -> bool:
-        """Whether a finished stroke counts; held: mean force over the later part of the way back."""
+    def is_rep(self, measures: Measures, force: float | None, reference: Reference) -> bool:
+        """Whether a finished stroke counts."""
         if measures.rom is None or measures.rom < self.exercise.min_rom_m or not self.loaded(force, reference):
             return False
-        top_force = measures.top_force
-        gone = top_force is not None and force is not None and top_force < GONE_SHARE * force
-        if gone and self._fell(measures, force, held, reference):
+        if self._gone_at_the_top(measures, force) and self._fell(measures, force, reference):
             return False  # dropped before its top
         usual, bottom = reference.rom, reference.bottom
         cut_short = force is None and usual is not None and measures.rom < WHOLE * usual
-        if cut_short and self._fell(measures, force, held, reference):
+        if cut_short and self._fell(measures, force, reference):
             return False  # the same, as far as the position alone shows it
         if usual is None or bottom is None or measures.rom >= PARTIAL * usual or len(reference.roms) < 2:
             return True
         near, top = NEAR_LEVEL * usual, measures.start_x + measures.rom
         return abs(measures.start_x - bottom) <= near or abs(top - bottom - usual) <= near
 
-    def let_go(self, measures: Measures, force: float | None, reference: Reference, *, held: float | None) -> bool:
+    @staticmethod
+    def _gone_at_the_top(measures: Measures, force: float | None) -> bool:
+        """Whether nothing held the handle any more when it turned."""
+        if force is None or measures.top_force is None or measures.gone_way is None or measures.rom is None:
+            return False
+        return measures.top_force < GONE_AT_TOP * force and measures.gone_way > (1.0 - FALL_SHARE) * measures.rom
+
+    def let_go(self, measures: Measures, force: float | None, reference: Reference) -> bool:
         """Whether the handle was let go on the way back."""
-        return self._fell(measures, force, held, reference)
+        return self._fell(measures, force, reference)
 
     @staticmethod
-    def _fell(measures: Measures, force: float | None, held: float | None, reference: Reference) -> bool:
-        """Whether the stack fell: home at once, with no force in the cable, or else far quicker than it is lowered."""
-        if measures.t_end is None:
-            return False
-        back = measures.t_end - (measures.t_lower if measures.t_lower is not None else measures.t_top)
-        if back >= FALL:
+    def _fell(measures: Measures, force: float | None, reference: Reference) -> bool:
+        """Whether the stack fell on the way back: by its force, else by its speed.
+
+        With a cell: from some height on there was no force in the cable, and it was home as soon as a falling stack is.
+        Without: it came home far quicker than it is lowered, or far faster and without slowing down.
+        """
+        if measures.t_end is None or measures.rom is None:
             return False
         if force is not None:
-            return held is not None and held < GONE_SHARE * force
-        usual = reference.lowering
-        return usual is not None and back < SUDDEN * usual
+            way, time = measures.gone_way, measures.gone_for
+            if way is None or time is None or way < FALL_SHARE * measures.rom or not 0.0 < time < FALL:
+                return False
+            return 2.0 * way / time**2 >= FALL_LEAST
+        back = measures.t_end - (measures.t_lower if measures.t_lower is not None else measures.t_top)
+        usual, usual_speed = reference.lowering, reference.fall
+        if usual is None or usual_speed is None:
+            return False
+        if back < min(FALL, SUDDEN * usual):
+            return True
+        speed = -(measures.eccentric_peak_velocity or 0.0)
+        unslowed = measures.landing is not None and measures.landing >= UNSLOWED
+        return unslowed and speed >= max(FALL_SPEED, FASTER * usual_speed)
 
     def lead_in(self, finals: list[Finished]) -> int | None:
-        """How many of the set's first strokes were handling; None while its reps do not yet show what is usual.
+        """How many of the set's first strokes were handling; None while they do not yet show what is usual.
 
-        Two full reps in a row that agree on their ROM and load show it. What came before them is judged from the
+        Two in a row that agree on their ROM and load show it. What came before them is judged from the
         first on, up to the first rep.
         """
         if len(finals) < 2:
             return None
         before, last = finals[-2:]
-        if before.partial or last.partial or not _agree(before, last):
+        if not _agree(before, last):
             return None
         number = 0
         while number < len(finals) - 2 and self._handling(finals[number], finals[number + 1], before, last):

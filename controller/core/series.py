@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, median_high
 from typing import Final
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from controller.core.rep_metrics import Measures
 from controller.core.trace import Floats
 
+PARTIAL: Final = 0.6  # of the reference ROM; a rep under it is partial
 RAIL_RUN: Final = 5  # equal samples
 RAIL_TIME: Final = 0.04  # s
 RAIL_SHARE: Final = 4  # times the longest run that this cell shows under load
@@ -114,33 +115,53 @@ class Rail:
         return self._since if long and extreme and self._kinked else None
 
 
+def usual_rom(roms: list[float]) -> float | None:
+    """Median of the full ones among a set's ROMs, m: first against the median of all, which one odd rep cannot move."""
+    if not roms:
+        return None
+    middle = median_high(roms)
+    return median(rom for rom in roms if rom >= PARTIAL * middle)
+
+
 @dataclass(slots=True)
 class Reference:
-    """What the full reps of a set have in common so far."""
+    """What the reps of a set have in common so far. The ROMs are of all of them, the rest of the full ones."""
 
     roms: list[float] = field(default_factory=list)
     bottoms: list[float] = field(default_factory=list)
     forces: list[float] = field(default_factory=list)
     lowerings: list[float] = field(default_factory=list)  # s, the ways back
+    falls: list[float] = field(default_factory=list)  # m/s, the peak speeds of the ways back
 
-    def add(self, measures: Measures, *, force: float | None) -> None:
-        """Take a full rep in; force is its mean concentric force in N."""
+    def add(self, measures: Measures, *, force: float | None, partial: bool) -> None:
+        """Take a rep in; force is its mean concentric force in N."""
         if measures.rom is not None:
             self.roms.append(measures.rom)
+        if partial:
+            return
+        if measures.rom is not None:
             self.bottoms.append(measures.start_x)
         if measures.t_lowered is not None and measures.t_lower is not None:
             self.lowerings.append(measures.t_lowered - measures.t_lower)
+        if measures.eccentric_peak_velocity is not None:
+            self.falls.append(-measures.eccentric_peak_velocity)
         if force is not None:
             self.forces.append(force)
 
-    def drop_first(self, count: int) -> None:
-        """Take the first reps out again."""
-        del self.roms[:count], self.bottoms[:count], self.forces[:count], self.lowerings[:count]
+    def drop_first(self, count: int, *, full: int) -> None:
+        """Take the first reps out again, of which so many were full."""
+        del self.roms[:count]
+        del self.bottoms[:full], self.forces[:full], self.lowerings[:full], self.falls[:full]
 
     @property
     def rom(self) -> float | None:
-        """Median ROM in m, None before the first rep."""
-        return median(self.roms) if self.roms else None
+        """Usual ROM in m, None before the first rep."""
+        return usual_rom(self.roms)
+
+    @property
+    def fall(self) -> float | None:
+        """Median peak speed of the ways back in m/s."""
+        return median(self.falls) if self.falls else None
 
     @property
     def bottom(self) -> float | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import sqrt
-from statistics import median
 from typing import Final
 
 from controller.core.asymmetry import Result, index, summarise
 from controller.core.rep_metrics import Measures
-from controller.core.rep_rules import PARTIAL
+from controller.core.series import PARTIAL, usual_rom
 from controller.core.settings import Exercise, IndexName
 from protocols.events import SIDES, Rep, Shape, Side
 
@@ -190,9 +189,8 @@ def is_partial(rep: Counted, reference: float | None) -> bool:
 
 
 def reference_rom(reps: list[Counted]) -> float | None:
-    """Median ROM of a side's full reps; a rep is full when it was so against those before it."""
-    roms = [rep.measures.rom for rep in reps if rep.measures.rom is not None and not rep.event.partial]
-    return median(roms) if roms else None
+    """The usual ROM of a side's reps in a set."""
+    return usual_rom([rep.measures.rom for rep in reps if rep.measures.rom is not None])
 
 
 def asymmetry(

@@ -323,14 +323,6 @@ class Side:
         elif self.announced:
             self._take_back(t)
 
-    def _held(self, measures: Measures) -> float | None:
-        """Mean force in N over the later part of the way back; None without a cell."""
-        if self.force is None or measures.t_end is None:
-            return None
-        lower = measures.t_lower if measures.t_lower is not None else measures.t_top
-        mean = self._fs.mean(lower + 0.3 * (measures.t_end - lower), measures.t_end)
-        return mean - self.zero.zero if mean is not None else None
-
     def _finish_lifted(self, t: float) -> None:
         """A stroke out is over; where the exercise lowers first it is the whole rep, if it was lowered before."""
         phases = self._phases
@@ -362,10 +354,10 @@ class Side:
         measures, force = self._measure(finished=True)
         self.motion_end = measures.t_end if measures.t_end is not None else t
         flags = ["cut_off"] if cut_off else []
-        if not self._rules.is_rep(measures, force, self.reference, held=self._held(measures)):
+        if not self._rules.is_rep(measures, force, self.reference):
             self._take_back(t)
             return
-        if self._rules.let_go(measures, force, self.reference, held=self._held(measures)):
+        if self._rules.let_go(measures, force, self.reference):
             flags.append("let_go")
         if "let_go" in flags:
             blank(measures, (*ECCENTRIC_FORCE_FIELDS, *ECCENTRIC_MOTION_FIELDS), "let_go")
@@ -377,8 +369,7 @@ class Side:
     ) -> None:
         partial = self._rules.partial(measures, self.reference)
         flags += self._hide(measures)
-        if not partial:
-            self.reference.add(measures, force=force)
+        self.reference.add(measures, force=force, partial=partial)
         self._judge_first(t, Finished(measures, force, partial))
         self.announced = False
         turn = measures.t_end if measures.t_end is not None else t
@@ -391,9 +382,10 @@ class Side:
         self._firsts.append(finished)
         handling = self._rules.lead_in(self._firsts)
         if handling:
-            self.reference.drop_first(sum(not each.partial for each in self._firsts[:handling]))
+            self.reference.drop_first(handling, full=sum(not each.partial for each in self._firsts[:handling]))
             self.announcements.append(Announcement("retracted", t, take_back=handling))
-        if handling is not None or len(self._firsts) >= LEAD_IN_STROKES:
+            del self._firsts[:handling]
+        if len(self._firsts) >= LEAD_IN_STROKES:
             self._firsts = None
 
     def _hide(self, measures: Measures) -> list[str]:

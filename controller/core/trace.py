@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-SMOOTHING: Final = 0.04  # s to each side
+SMOOTHING: Final = 0.04  # s to each side, or
+SMOOTHING_SHARE: Final = 0.08  # of the time that a minimum-jerk stroke so far and so fast takes, whichever is less
 LEAST_STEP: Final = 0.001  # s
 LEVEL: Final = 0.0005  # m; a phase starts and ends this far from the level that is kept
 FLANK: Final = 8.0  # the second height of a flank over the first; a minimum-jerk flank is then twice as far in time
@@ -67,14 +68,23 @@ class Trace:
         count = max(round(float(ts[-1] - ts[0]) / self.dt) + 1, 8)
         self.t = ts[0] + self.dt * np.arange(count)
         raw = np.interp(self.t, ts, xs)
-        half = min(max(round(SMOOTHING / self.dt), 2), (count - 2) // 2)
-        smooth, slope = _kernels(half)
-        self.x = _convolve(raw, smooth)
-        self.v = _convolve(raw, slope) / self.dt
+        smooth, slope = self._smooth(raw, SMOOTHING)
+        fastest = float(np.max(np.abs(self.v)))
+        quick = SMOOTHING_SHARE * 1.875 * float(np.ptp(self.x)) / fastest if fastest > 0.0 else SMOOTHING
+        if quick < SMOOTHING:
+            smooth, slope = self._smooth(raw, quick)
         self.f = np.interp(self.t, tf, fs) if len(tf) > 1 else None
         self.noise = noise * float(np.sqrt(np.sum(smooth * smooth)))
         self._speed_noise = noise * float(np.sqrt(np.sum(slope * slope))) / self.dt
         self.quantum = quantum
+
+    def _smooth(self, raw: Floats, reach: float) -> tuple[Floats, Floats]:
+        """Smooth over `reach` seconds to each side; returns the weights."""
+        half = min(max(round(reach / self.dt), 2), (len(raw) - 2) // 2)
+        smooth, slope = _kernels(half)
+        self.x = _convolve(raw, smooth)
+        self.v = _convolve(raw, slope) / self.dt
+        return smooth, slope
 
     def index(self, t: float) -> int:
         """The grid point nearest to t, inside the trace."""
@@ -103,7 +113,7 @@ class Trace:
         level = kept if kept is not None else float(np.max(y[: first + int(0.15 / self.dt) + 2]))
         low = max(LEVEL, self.quantum, 3.0 * self.noise)
         high = min(FLANK * low, 0.25 * rom)
-        near, far = self._reach(y, level - low), self._reach(y, level - high)
+        near, far = self._reach(level - y, low), self._reach(level - y, high)
         sign = step * self.dt
         at = float(self.t[start])
         meet = near + (near - far) / (np.cbrt(high / low) - 1.0) if far < near else near
@@ -122,15 +132,16 @@ class Trace:
         return float(np.median(y[at : at + min(run, round(LEVEL_OVER / self.dt)) + 1]))
 
     @staticmethod
-    def _reach(y: Floats, height: float) -> float:
-        """Fractional index at which y first comes up to a height."""
-        above = np.flatnonzero(y >= height)
-        if not len(above):
-            return float(len(y) - 1)
-        k = int(above[0])
+    def _reach(away: Floats, height: float) -> float:
+        """Fractional index at which a flank first comes within `height` of its level; it falls like a cube of time."""
+        near = np.flatnonzero(away <= height)
+        if not len(near):
+            return float(len(away) - 1)
+        k = int(near[0])
         if k == 0:
             return 0.0
-        return k - 1 + float((height - y[k - 1]) / (y[k] - y[k - 1]))
+        before, after = np.cbrt(away[k - 1 : k + 1])
+        return k - 1 + float((before - np.cbrt(height)) / (before - after))
 
     def first(self, start: int, stop: int, *, above: float = np.inf, below: float = -np.inf) -> int:
         """The first grid point from start towards stop whose position is above or below a level, else stop."""

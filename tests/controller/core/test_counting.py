@@ -168,6 +168,24 @@ def fall(signal: Signal, *, start: float, height: float) -> Floats:
 
 
 @pytest.mark.parametrize("channels", ["both", "position"])
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_a_handle_let_go_after_a_slow_beginning_of_the_way_back_is_seen(share: float, channels: str) -> None:
+    signal = side([Stroke(back=2.0) for _ in range(3)], tail=10.0)
+    begin = signal.truth[-1].t_end + 1.5
+    going = (signal.t >= begin) & (signal.t < begin + 1.5 + 2.0 * share)
+    high = 0.6 * (1.0 - float(minimum_jerk(np.array([share]))[0]))
+    out, back = (signal.t - begin) / 1.0, (signal.t - begin - 1.5) / 2.0
+    signal.x += np.where(going, 0.6 * (minimum_jerk(out) - minimum_jerk(back)), 0.0)
+    signal.x += fall(signal, start=begin + 1.5 + 2.0 * share, height=high)
+    pulled(signal, begin, begin + 1.5 + 2.0 * share, 300.0)
+    reps = standing(play(left=signal, force=channels == "both"))
+    assert len(reps) == 4
+    if high > 0.15 and (channels == "both" or high > 0.3):  # from lower down a fall is no faster than a lowering
+        assert "let_go" in reps[-1].flags
+    assert [rep for rep in reps[:-1] if "let_go" in rep.flags] == []
+
+
+@pytest.mark.parametrize("channels", ["both", "position"])
 def test_a_handle_dropped_before_its_top_is_no_rep(channels: str) -> None:
     signal = side([Stroke() for _ in range(3)], tail=10.0)
     begin = signal.truth[-1].t_end + 1.5

@@ -301,9 +301,19 @@ def test_a_rep_under_three_fifths_of_the_reference_is_partial() -> None:
 
 
 def test_the_reference_is_the_median_of_the_full_reps() -> None:
-    reps = [counted(rom=0.5), counted(rom=0.6), counted(rom=0.1, partial=True), counted(rom=0.8), counted(rom=None)]
-    assert reference_rom(reps) == 0.6
-    assert reference_rom([counted(rom=0.1, partial=True)]) is None
+    assert (
+        reference_rom([counted(rom=0.5), counted(rom=0.6), counted(rom=0.1), counted(rom=0.8), counted(rom=None)])
+        == 0.6
+    )
+    assert reference_rom([counted(rom=None)]) is None
+
+
+@pytest.mark.parametrize(
+    ("roms", "usual"),
+    [((0.9, 0.3), 0.9), ((0.9, 0.3, 0.32, 0.34), 0.33), ((0.3, 0.6, 0.62, 0.64), 0.62), ((0.2, 0.6), 0.6)],
+)
+def test_one_odd_rep_does_not_move_the_reference(roms: tuple[float, ...], usual: float) -> None:
+    assert reference_rom([counted(rom=rom) for rom in roms]) == pytest.approx(usual)
 
 
 # -- a set's index
