@@ -241,9 +241,9 @@ def test_a_stroke_of_a_few_samples_says_that_it_is_too_short() -> None:
 # -- dates
 
 
-def dated(x: Floats, *, low: float, top: float, bottom: float, home: float = 0.0) -> Measures:
+def dated(x: Floats, *, low: float, top: float, bottom: float, home: float = 0.0, returned: bool = True) -> Measures:
     trace = traced(grid((len(x) - 1) / HZ), x, None)
-    measures, at = date_concentric(trace, low_t=low, top_t=top, home=home, min_rom=0.1)
+    measures, at = date_concentric(trace, low_t=low, top_t=top, home=home, returned=returned, min_rom=0.1)
     date_eccentric(trace, measures, at, bottom_t=bottom)
     return measures
 
@@ -300,17 +300,19 @@ def test_a_slowing_of_less_than_a_tenth_of_a_second_is_no_start(pause: float, ro
     assert dated(x, low=0.9, top=2.5, bottom=4.2, home=0.3).rom == pytest.approx(rom, rel=0.01)
 
 
-def test_a_pause_too_near_to_the_top_is_no_start() -> None:
+@pytest.mark.parametrize(("returned", "rom"), [(False, 0.8), (True, 0.2)])
+def test_a_stand_near_the_top_is_a_start_only_once_the_cable_came_back_to_it(returned: bool, rom: float) -> None:  # noqa: FBT001
     t = grid(8.0)
     x = 0.6 * minimum_jerk(t - 1.0) + 0.2 * (minimum_jerk(t - 4.0) - minimum_jerk(t - 5.5))  # a quarter is left
-    assert dated(x, low=0.9, top=5.2, bottom=6.7, home=0.6).rom == pytest.approx(0.8, rel=0.003)
+    found = dated(x, low=0.9, top=5.2, bottom=6.7, home=0.6, returned=returned)
+    assert found.rom == pytest.approx(rom, rel=0.003)
 
 
 def test_the_way_down_before_a_lift_is_dated_by_its_own_stands() -> None:
     t = grid(6.0)
     x = 0.6 - 0.6 * (minimum_jerk((t - 1.0) / 1.5) - minimum_jerk(t - 3.5))  # down 1 to 2.5 s, up 3.5 to 4.5 s
     trace = traced(t, x, None)
-    measures, _ = date_concentric(trace, low_t=3.0, top_t=4.8, home=0.0, min_rom=0.1)
+    measures, _ = date_concentric(trace, low_t=3.0, top_t=4.8, home=0.0, returned=False, min_rom=0.1)
     date_eccentric_before(trace, measures)
     assert measures.t_end == measures.t_top
     assert measures.t_lower == pytest.approx(1.0 + leaving(0.6, 1.5), abs=0.01)
@@ -323,7 +325,7 @@ def test_a_way_down_of_less_than_a_third_of_the_lift_is_none(down: float, found:
     t = grid(6.0)
     x = 0.6 - down * minimum_jerk(t - 1.0) + 0.6 * minimum_jerk(t - 3.5)
     trace = traced(t, x, None)
-    measures, _ = date_concentric(trace, low_t=3.0, top_t=4.8, home=0.6 - down, min_rom=0.1)
+    measures, _ = date_concentric(trace, low_t=3.0, top_t=4.8, home=0.6 - down, returned=False, min_rom=0.1)
     date_eccentric_before(trace, measures)
     assert (measures.t_lower is not None) == found
     assert measures.t_end == measures.t_top
