@@ -243,7 +243,7 @@ def _sticking_point(x: Floats, v: Floats) -> float | None:
     A dip under a tenth of the peak velocity is no sticking point (van den Tillaar and Ettema 2010 for the term).
     """
     rises = np.flatnonzero((v[1:-1] >= v[:-2]) & (v[1:-1] > v[2:])) + 1
-    tall = rises[v[rises] > 0.3 * float(np.max(v))] if len(rises) else rises
+    tall = rises[v[rises] > 0.3 * float(np.max(v))]
     if len(tall) < 2:
         return None
     dip = int(tall[0]) + int(np.argmin(v[tall[0] : tall[-1] + 1]))

@@ -103,10 +103,9 @@ class RunningSet:
             return "together"
         order = [side for side, _ in self.in_order()]
         changes = sum(a != b for a, b in pairwise(order))
-        possible = 2 * min(left, right) - (left == right)
         if changes == 1 and max(left, right) > 1:
             return "sequential"
-        return "alternating" if changes >= SWITCHES * possible else "sequential"
+        return "alternating" if changes >= SWITCHES * 2 * min(left, right) else "sequential"
 
     def pairs(self, shape: Shape) -> list[tuple[Counted, Counted]]:
         """Left and right reps that belong together in a set of this shape."""

@@ -77,13 +77,16 @@ def main() -> int:
         before = set(json.loads(unnoticed.read_text()))
         mutants = [mutant for mutant in mutants if mutant.diff in before]
     say(f"{len(mutants)} of {len(everywhere)} mutants, seed {options.seed}; {len(reached)} tests")
-    outcomes = []
+    outcomes: list[Outcome] = []
     for outcome in run(mutants, reached, copies, until=begin + 60.0 * options.minutes):
         outcomes.append(outcome)
         say(f"{len(outcomes):4}  {outcome.word:11} {outcome.seconds:5.1f} s  {outcome.mutant.path}")
         text = report(outcomes, of=len(mutants), everywhere=everywhere, seed=options.seed, since=begin)
         (options.out / "report.md").write_text(text)
         unnoticed.write_text(json.dumps([each.mutant.diff for each in outcomes if each.word not in NOTICED]))
+    if not outcomes:
+        say("no time was left for a mutant; give it more with --minutes")
+        return 1
     say(f"the shares and every survivor: {options.out / 'report.md'}")
     return 0
 

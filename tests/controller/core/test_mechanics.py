@@ -241,9 +241,9 @@ def test_a_stroke_of_a_few_samples_says_that_it_is_too_short() -> None:
 # -- dates
 
 
-def dated(x: Floats, *, low: float, top: float, bottom: float, home: float = 0.0) -> Measures:
+def dated(x: Floats, *, low: float, top: float, bottom: float, home: float = 0.0, returned: bool = True) -> Measures:
     trace = traced(grid((len(x) - 1) / HZ), x, None)
-    measures, at = date_concentric(trace, low_t=low, top_t=top, home=home, returned=True, min_rom=0.1)
+    measures, at = date_concentric(trace, low_t=low, top_t=top, home=home, returned=returned, min_rom=0.1)
     date_eccentric(trace, measures, at, bottom_t=bottom)
     return measures
 
@@ -305,6 +305,14 @@ def test_a_rep_begins_near_its_top_only_where_the_cable_stood(pause: float, rom:
     t = grid(8.0)
     x = 0.6 * minimum_jerk(t - 1.0) + 0.2 * (minimum_jerk((t - 2.0 - pause) / 0.5) - minimum_jerk(t - 4.5))
     assert dated(x, low=0.9, top=2.6 + pause, bottom=5.7, home=0.6).rom == pytest.approx(rom, rel=0.003)
+
+
+@pytest.mark.parametrize(("returned", "rom"), [(False, 0.8), (True, 0.2)])
+def test_a_stand_near_the_top_is_a_start_only_once_the_cable_came_back_to_it(returned: bool, rom: float) -> None:  # noqa: FBT001
+    t = grid(8.0)
+    x = 0.6 * minimum_jerk(t - 1.0) + 0.2 * (minimum_jerk(t - 4.0) - minimum_jerk(t - 5.5))  # a quarter is left
+    found = dated(x, low=0.9, top=5.2, bottom=6.7, home=0.6, returned=returned)
+    assert found.rom == pytest.approx(rom, rel=0.003)
 
 
 def test_the_way_down_before_a_lift_is_dated_by_its_own_stands() -> None:
