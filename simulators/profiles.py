@@ -62,12 +62,12 @@ def _trapezoid(ramp: float) -> Curve:
 
 
 def _early_peak(tau: Floats) -> tuple[Floats, Floats, Floats]:
-    """The velocity is tau^2 (1 - tau)^4, highest after a third of the time: a stroke that runs out."""
+    """The velocity is tau^2 (1 - tau)^3, highest after 0.4 of the time: a stroke that runs out."""
     left = 1.0 - tau
     return (
-        105.0 * (tau**3 / 3.0 - tau**4 + 1.2 * tau**5 - 2.0 / 3.0 * tau**6 + tau**7 / 7.0),
-        105.0 * tau**2 * left**4,
-        105.0 * (2.0 * tau * left**4 - 4.0 * tau**2 * left**3),
+        tau**3 * (20.0 - 45.0 * tau + 36.0 * tau**2 - 10.0 * tau**3),
+        60.0 * tau**2 * left**3,
+        60.0 * tau * left**2 * (2.0 - 5.0 * tau),
     )
 
 
