@@ -14,7 +14,7 @@ from controller.core.settings import ChannelCalibration, CoreSettings, Exercise,
 from controller.core.station import Station
 from controller.labels import Label, Labels
 from controller.score import FACETS, Standing, match
-from protocols.events import AnyEvent, Pair, Rep, SetSummary
+from protocols.events import SIDES, AnyEvent, Pair, Rep, SetSummary
 from protocols.neutral_csv import CHANNELS, parse_csv
 from simulators.scenarios import Sample, Scenario, Session, simulate
 from simulators.trajectory import Path
@@ -89,24 +89,17 @@ def settings(scenario: Scenario) -> CoreSettings:
 def played(scenario: Scenario, samples: Iterable[Sample]) -> list[AnyEvent]:
     """The core's events."""
     station = Station(settings(scenario), Identity(recording="accuracy", session="accuracy"))
-    for channel in scenario.channels:
-        if channel.startswith("left"):
-            _calibrate(station, "left", channel)
-        else:
-            _calibrate(station, "right", channel)
+    for side in SIDES:
+        for channel in scenario.channels:
+            if channel == f"{side}_force_n":
+                station.calibrate(side, force=ChannelCalibration())
+            elif channel == f"{side}_position_m":
+                station.calibrate(side, position=ChannelCalibration())
     feed = station.feed
     for t, a, b, c, d in samples:
         feed(t, left_position=a, left_force=b, right_position=c, right_force=d)
     station.finish()
     return station.drain()
-
-
-def _calibrate(station: Station, side: str, channel: str) -> None:
-    name = "left" if side == "left" else "right"
-    if channel.endswith("force_n"):
-        station.calibrate(name, force=ChannelCalibration())
-    else:
-        station.calibrate(name, position=ChannelCalibration())
 
 
 def stamped_coarsely(samples: Sequence[Sample], rate_hz: float) -> list[Sample]:
@@ -126,7 +119,7 @@ def labels_of(truth: Truth) -> Labels:
         Label(side=rep.side, t_start=rep.t_start, t_top=rep.t_top if rep.rom_m is not None else None)
         for rep in truth.reps
     )
-    return Labels({side: sum(rep.side == side for rep in reps) for side in ("left", "right")}, reps)
+    return Labels({side: sum(rep.side == side for rep in reps) for side in SIDES}, reps)
 
 
 def run(case: Case) -> Outcome:
@@ -151,9 +144,10 @@ def judged(case: Case, session: Session, events: list[AnyEvent]) -> Outcome:
     missed = [of_label[id(label)] for rep, label in matches if rep is None and label is not None]
     ghosts = [rep for rep, label in matches if label is None and rep is not None]
     [of_set] = truth.sets
-    lasts = {id(reps[-1]) for side in ("left", "right") if (reps := [r for r in of_set.reps if r.side == side])}
+    lasts = {id(reps[-1]) for side in SIDES if (reps := [r for r in of_set.reps if r.side == side])}
     announced = {event.id: event for event in events if isinstance(event, Rep)}
-    inside, outside = [], []
+    inside: list[float] = []
+    outside: list[float] = []
     for ghost in ghosts:
         t = ghost.t_top or 0.0
         (inside if of_set.t_start <= t <= of_set.t_end else outside).append(t)
@@ -239,9 +233,7 @@ def _index(sets: list[SetSummary], truth: Truth) -> tuple[str, float, float] | N
     return (facet, sets[0].asymmetry_pct, float(np.mean(values))) if values else None
 
 
-def _pairs(
-    pairs: list[Pair], both: list[tuple[Rep, RepTruth]], name: str, key: str
-) -> list[tuple[float, float]]:
+def _pairs(pairs: list[Pair], both: list[tuple[Rep, RepTruth]], name: str, key: str) -> list[tuple[float, float]]:
     true = {rep.id: each for rep, each in both}
     out = []
     for pair in pairs:
