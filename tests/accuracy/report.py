@@ -131,7 +131,7 @@ def unreached(results: Results) -> list[str]:
     names = [row.what for row in ROWS if row.of(outcomes).good is False]
     if alignment_row(results.lags).good is False:
         names.append("left-right alignment")
-    if any(not each.good for each in _corpus_rows(results.corpus)):
+    if any(each.good is False for each in _corpus_rows(results.corpus)):
         names.append("labelled recordings")
     return names
 
