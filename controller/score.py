@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from math import nan, sqrt
+from math import sqrt
 from pathlib import Path
 from statistics import fmean
 from typing import Final
@@ -18,12 +17,11 @@ from rich.table import Table
 
 from controller.core.asymmetry import index
 from controller.labels import MEASURES, Label, Labels, read_labels
+from controller.matching import Match, Standing, clock_shift, match, time_of
 from controller.replay import events_of
-from protocols.events import SIDES, AnyEvent, Pair, Rep, SetSummary, Side
+from protocols.events import SIDES, AnyEvent, Rep, Side
 from protocols.recording import MAGIC
 
-NEAR: Final = 1.0  # s; a rep found further from its label is another one
-ANCHORS: Final = 20  # labels that are tried as the beginning when the two clocks differ
 FACETS: Final = {"mean_force": "mean_force_n", "rom": "rom_m"}  # a set's facet, and the label that it compares
 UNKNOWN: Final = "-"
 
@@ -100,96 +98,6 @@ class Score(Struct, frozen=True, kw_only=True):
     sets: list[OfSet]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What holds at the end of an event log."""
-
-    reps: list[Rep]
-    pairs: list[Pair]
-    sets: list[SetSummary]
-
-    @classmethod
-    def of(cls, events: Iterable[AnyEvent]) -> Standing:
-        """The final reps, pairs and sets that nothing has replaced or retracted."""
-        held: dict[str, Rep | Pair | SetSummary] = {}
-        for event in events:
-            if isinstance(event, Rep | Pair | SetSummary):
-                for old in (event.retracts, event.replaces if isinstance(event, Rep) else None):
-                    if old is not None:
-                        held.pop(old, None)
-                taken_back = event.retracts is not None and not (isinstance(event, Pair) and _speaks(event))
-                if not taken_back and not (isinstance(event, Rep) and event.status != "final"):
-                    held[event.id] = event
-        values = list(held.values())
-        return cls(
-            [each for each in values if isinstance(each, Rep)],
-            [each for each in values if isinstance(each, Pair)],
-            [each for each in values if isinstance(each, SetSummary)],
-        )
-
-
-def _speaks(pair: Pair) -> bool:
-    """Whether a pair that retracts another one takes its place: it has values, or a reason for each it has not."""
-    return bool(pair.reasons) or any(
-        getattr(pair, name) is not None for name in pair.__struct_fields__ if name.startswith("asymmetry_")
-    )
-
-
-Match = tuple[Rep | None, Label | None]
-
-
-def match(found: Sequence[Rep], labels: Labels, *, shift: float = 0.0) -> list[Match]:
-    """Reps and labels side by side: the nearest in time first where labels have one, else by number."""
-    pairs: list[Match] = []
-    timed = labels.timed
-    for side in SIDES:
-        reps = [rep for rep in found if rep.side == side]
-        of_side = [label for label in labels.reps if label.side == side]
-        if timed is None:
-            longest = max(len(reps), len(of_side))
-            padded: list[Rep | None] = [*reps, *[None] * (longest - len(reps))]
-            pairs += zip(padded, [*of_side, *[None] * (longest - len(of_side))], strict=True)
-            continue
-        near = sorted(
-            (distance, i, j)
-            for i, rep in enumerate(reps)
-            for j, label in enumerate(of_side)
-            if (distance := abs(_time(rep, timed) + shift - _time(label, timed))) <= NEAR
-        )
-        taken: dict[int, int] = {}
-        free = set(range(len(reps)))
-        for _, i, j in near:
-            if i in free and j not in taken:
-                taken[j] = i
-                free.discard(i)
-        pairs += [(reps[taken[j]] if j in taken else None, label) for j, label in enumerate(of_side)]
-        pairs += [(reps[i], None) for i in sorted(free)]
-    return pairs
-
-
-def _time(what: Rep | Label, name: str) -> float:
-    value: float | None = getattr(what, name)
-    return value if value is not None else nan
-
-
-def clock_shift(found: Sequence[Rep], labels: Labels) -> float:
-    """What to add to the recording's clock to get that of the labels: the shift at which most reps meet their label."""
-    timed = labels.timed
-    if timed is None or not found or not labels.reps:
-        return 0.0
-    true = np.sort([_time(label, timed) for label in labels.reps])
-    at = np.sort([_time(rep, timed) for rep in found])
-    best = (0.0, 0.0)
-    for shift in (true[:ANCHORS, None] - at[None, :]).ravel():
-        off = at + shift
-        after = np.minimum(np.searchsorted(true, off), len(true) - 1)
-        near = np.minimum(np.abs(off - true[after]), np.abs(off - true[np.maximum(after - 1, 0)]))
-        fit = float(np.sum(np.maximum(1.0 - near / NEAR, 0.0)))
-        if fit > best[0]:
-            best = (fit, float(shift))
-    return best[1]
-
-
 def compare(events: Iterable[AnyEvent], labels: Labels, *, file: str, other_clock: bool) -> Score:
     """Score an event log; other_clock: labels and recording do not share their zero of time."""
     standing = Standing.of(events)
@@ -228,8 +136,8 @@ def _side(side: Side, matches: list[Match], labels: Labels, found: list[Rep], *,
         side=side,
         labelled=labels.counts[side],
         found=sum(rep.side == side for rep in found),
-        missed=[_time(label, timed) if timed is not None else None for label in missed],
-        ghosts=[round(_time(rep, timed) + shift, 3) if timed is not None else None for rep in ghosts],
+        missed=[time_of(label, timed) if timed is not None else None for label in missed],
+        ghosts=[round(time_of(rep, timed) + shift, 3) if timed is not None else None for rep in ghosts],
         partial_wrong=sum(rep.partial != label.partial for rep, label in judged) if judged else None,
     )
 

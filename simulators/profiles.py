@@ -6,6 +6,7 @@ Every profile begins and ends without speed. Velocity and acceleration are those
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -104,6 +105,7 @@ def share_done(profile: Profile, tau: float) -> float:
     return float(CURVES[profile](np.array([tau]))[0][0])
 
 
+@lru_cache(maxsize=4096)
 def time_to(profile: Profile, share: float) -> float:
     """The share of the time after which a share of the way is done."""
     low, high = 0.0, 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.score import Standing
+from controller.matching import Standing
 from simulators.gym import two_boards
 from simulators.impairments import Impairments, Jitter, Loss
 from simulators.scenarios import SCENARIOS, Session

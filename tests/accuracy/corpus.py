@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from controller.matching import Standing
 from controller.replay import ReplayError, events_of
-from controller.score import Standing
 from protocols.events import SIDES, AnyEvent, Rep
 
 FOLDER: Final = Path(os.environ.get("CABLE_STATION_CORPUS") or Path(__file__).parents[2].parent / "shared" / "corpus")

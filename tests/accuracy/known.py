@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from controller.score import Standing
-from simulators.lifter import Oddity
+from controller.matching import Standing
 from simulators.scenarios import SCENARIOS, Scenario, simulate
-from simulators.sensors import FORCE_CHANNELS, POSITION_CHANNELS
+from simulators.sensors import FORCE_CHANNELS
 from tests.accuracy.measure import played
 
 
@@ -23,16 +22,6 @@ class Known:
 
 ROW: Final = SCENARIOS["iso_lateral_row"]
 KNOWN: Final = (
-    Known(
-        "an unloaded stroke of 0.35 m before the set, by an encoder alone",
-        "what tells it from a rep is the force",
-        ROW.but(handling=("reposition",), channels=POSITION_CHANNELS),
-    ),
-    Known(
-        "a first rep that is partial",
-        "it looks like taking the handle up",
-        ROW.but(handling=(), oddities=(Oddity("partial", 1),)),
-    ),
     Known(
         "strokes of a stack that is never set down, by a load cell alone",
         "an effort ends when the force has come back, and it does not",

@@ -146,8 +146,6 @@ def _case(
     if exercise == "raise":  # light as it is; half of it would be no load
         shape, mass = "together", max(mass, 1.0)
         changes = {**changes, "lag_s": base.lifter.lag_s}
-    if channels == "position":  # what tells a stroke of a cable without a load from a rep is the force
-        handling = tuple(each for each in handling if each != "reposition")
     if exercise not in ("hold", "raise"):
         changes["concentric_s"], changes["eccentric_s"] = SPEED[speed]
         changes["top_s"], changes["bottom_s"] = TURNS[turns]

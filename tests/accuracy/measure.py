@@ -13,7 +13,8 @@ from controller.core.asymmetry import index
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise, Identity
 from controller.core.station import Station
 from controller.labels import Label, Labels
-from controller.score import FACETS, Standing, match
+from controller.matching import Standing, match
+from controller.score import FACETS
 from protocols.events import SIDES, AnyEvent, Pair, Rep, SetSummary
 from protocols.neutral_csv import CHANNELS, parse_csv
 from simulators.scenarios import Sample, Scenario, Session, simulate

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from tests.accuracy import sections
 from tests.accuracy.corpus import Counted
-from tests.accuracy.known import Known
-from tests.accuracy.measure import HIDEABLE, Outcome, hidden_counts
+from tests.accuracy.measure import Outcome
+from tests.accuracy.results import BANDS, Results, band, lines
 from tests.accuracy.rows import (
-    DIMENSIONS,
-    FORCE,
     JUDGED,
-    OTHERS,
-    Latency,
     Metric,
     Reached,
     alignment_row,
     bad_reps,
     counts_row,
-    errors,
     handling_row,
     index_row,
     is_bad,
@@ -33,11 +29,6 @@ from tests.accuracy.rows import (
     quiet,
 )
 
-BANDS: Final[dict[str, Callable[[float], bool]]] = {
-    "80 Hz and more": lambda hz: hz >= 80.0,
-    "50 Hz": lambda hz: hz == 50.0,
-    "20 Hz": lambda hz: hz == 20.0,
-}
 HEAD: Final = """# Accuracy
 
 `make accuracy` writes this page: it simulates sets whose truth is known in closed form, lets the measuring core run
@@ -49,45 +40,12 @@ typical one (0.5 mm, 2 N, standard deviations); the poor one (1.5 mm, 5 N) stand
 and limits (bias -/+ 1.96 SD) are of found minus true (Bland and Altman 1986); the SEE is the residual of the
 regression of the true values on those found. Holds on a fixed cable count as reps, and are left out of the measures.
 """
-LATENCY: Final = """## Latency
-
-`latency_ms` is stream time of the announcement minus the dated turn. Allowed are 60 ms after the handle has come 5 mm
-back from its extreme, or 150 ms of standing, whichever is sooner, by the exact path; one sample's time more is no
-lateness. A rep that is let go has no turn at its bottom; where the exercise starts with the eccentric the final is due
-at the top.
-"""
-HIDDEN: Final = """## What is hidden
-
-The share of reps in which a field is null, by its reason. `no_force` is what an encoder alone cannot say.
-"""
-RECORDINGS: Final = """## Recordings of real people
-
-Reps left / right. Labels of low certainty are shown and not scored. The recordings are no part of this project.
-"""
-ABSENT: Final = """## Recordings of real people
-
-Their folder was absent when this page was made (`CABLE_STATION_CORPUS` names it).
-"""
-MOST_LINES: Final = 40  # of cases that went wrong
 TARGETS: Final[dict[str, str]] = {
     "ROM": "bias <= 0.3 %, 95 % within 1 %",
     "mean concentric velocity": "bias <= 0.005 m/s, SEE <= 0.01 m/s",
     "mean force": "bias <= 0.5 %, 95 % within 2 %",
     "concentric work": "bias <= 0.5 %, 95 % within 2 %",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """Everything that the page is made of."""
-
-    outcomes: dict[float, list[Outcome]]
-    lags: list[tuple[float, float]]
-    corpus: list[Counted]
-    known: list[tuple[Known, int, int]]
-    made: str  # one line: version, seed, command
-    took: str  # one line: date and duration
-    images: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +78,6 @@ ROWS: Final = (
 )
 
 
-def band(results: Results, name: str) -> list[Outcome]:
-    """The outcomes at the rates of a band."""
-    return [outcome for rate, some in sorted(results.outcomes.items()) if BANDS[name](rate) for outcome in some]
-
-
 def unreached(results: Results) -> list[str]:
     """The rows that are not reached at 80 Hz and more."""
     outcomes = band(results, "80 Hz and more")
@@ -144,21 +97,16 @@ def render(results: Results) -> str:
         _table(results),
         _population(results),
         _not_reached(results),
-        _latency(results),
-        _conditions(band(results, "80 Hz and more")),
-        _others(results),
-        _hidden(results),
-        _wrong_cases(results),
-        _recordings(results.corpus),
-        _known(results.known),
-        _images(results.images),
+        sections.latency(results),
+        sections.conditions(band(results, "80 Hz and more")),
+        sections.others(results),
+        sections.hidden(results),
+        sections.wrong_cases(results),
+        sections.recordings(results.corpus),
+        sections.known(results.known),
+        sections.images(results.images),
     ]
     return "\n".join(part for part in parts if part)
-
-
-def _lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    said = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join([*said, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
 def _reached(reached: Reached) -> str:
@@ -183,7 +131,7 @@ def _table(results: Results) -> str:
     header = ["what", "to reach"]
     for name in BANDS:
         header += [name, "reached"]
-    return "## How right\n\n" + _lines(header, rows)
+    return "## How right\n\n" + lines(header, rows)
 
 
 def _corpus_rows(corpus: list[Counted]) -> tuple[Reached, Reached]:
@@ -241,130 +189,3 @@ def _blame(outcomes: list[Outcome], metric: Metric) -> str:
     ]
     told = ", ".join(text for _, text in sorted(worst, reverse=True)[:8]) or "no condition stands out"
     return f"{bad} of {every} reps are off by more than {metric.much:g} {metric.unit}, most where: {told}."
-
-
-def _latency(results: Results) -> str:
-    rows = []
-    for rate, outcomes in sorted(results.outcomes.items()):
-        grain = 1000.0 / rate
-        cells = [f"{rate:g}"]
-        for final in (False, True):
-            said, reached = Latency.of(outcomes, final=final).told(grain)
-            cells += [said, reached.text]
-        rows.append(cells)
-    return (
-        LATENCY
-        + "\n"
-        + _lines(
-            [
-                "Hz",
-                "provisional, ms: p50 / p95 / max",
-                "later than allowed",
-                "final, ms: p50 / p95 / max",
-                "later than allowed",
-            ],
-            rows,
-        )
-    )
-
-
-def _conditions(outcomes: list[Outcome]) -> str:
-    rows = []
-    for name, of in DIMENSIONS.items():
-        for value in sorted({of(outcome.case) for outcome in outcomes}):
-            some = [outcome for outcome in outcomes if of(outcome.case) == value]
-            measured = moved(some if name == "noise" else quiet(some))
-            cells = [name, value, str(sum(len(o.reps) for o in some)), str(sum(len(o.missed) for o in some))]
-            cells.append(str(sum(len(o.ghosts_in_set) + len(o.ghosts_of_handling) for o in some)))
-            for metric in JUDGED:
-                found = errors(measured, metric)
-                digits = 4 if metric.unit == "m/s" else 2
-                bias = found.agreement.bias or 0.0
-                cells.append(f"{bias:+.{digits}f}, {found.within:.{digits}f}" if len(found.found) > 1 else "-")
-            rows.append(cells)
-    head = ["condition", "value", "reps", "missed", "ghosts"]
-    head += [f"{metric.name}, {metric.unit}" for metric in JUDGED]
-    return (
-        "## By condition, 80 Hz and more\n\nOf each measure: bias, and what 95 % of the errors keep within.\n\n"
-        + _lines(head, rows)
-    )
-
-
-def _others(results: Results) -> str:
-    rows = [
-        [f"{metric.name}, {metric.unit}", *(_short(moved(quiet(band(results, name))), metric) for name in BANDS)]
-        for metric in OTHERS
-    ]
-    holds = [[o for o in quiet(band(results, name)) if o.case.exercise == "hold"] for name in BANDS]
-    rows.append(["mean force of a hold, %", *(_short(some, FORCE) for some in holds)])
-    shapes = [f"{sum(o.shape_right for o in band(results, name))} of {len(band(results, name))}" for name in BANDS]
-    rows.append(["shape of the set right", *shapes])
-    partial = []
-    for name in BANDS:
-        reps = [rep for o in band(results, name) for rep in o.reps]
-        partial.append(f"{sum(rep.partial_right for rep in reps)} of {len(reps)}")
-    rows.append(["partial or full right", *partial])
-    return "## Other measures\n\nBias, SD, and what 95 % of the errors keep within.\n\n" + _lines(
-        ["what", *BANDS], rows
-    )
-
-
-def _short(outcomes: list[Outcome], metric: Metric) -> str:
-    found = errors(outcomes, metric)
-    if len(found.found) < 2:
-        return "-"
-    of = found.agreement
-    digits = 2 if metric.relative else 3
-    return f"{of.bias or 0.0:+.{digits}f}, {of.sd or 0.0:.{digits}f}, {found.within:.{digits}f} (n {of.n})"
-
-
-def _hidden(results: Results) -> str:
-    """What is null, how often, and why."""
-    shares: dict[tuple[str, str], list[str]] = {}
-    for k, name in enumerate(BANDS):
-        outcomes = moved(band(results, name))
-        reps = sum(len(o.reps) for o in outcomes)
-        for key, count in hidden_counts(outcomes).items():
-            shares.setdefault(key, ["-"] * len(BANDS))[k] = f"{100.0 * count / max(reps, 1):.1f} %"
-    order = {name: k for k, name in enumerate(HIDEABLE)}
-    rows = [
-        [name, why, *of] for (name, why), of in sorted(shares.items(), key=lambda each: (order[each[0][0]], each[0][1]))
-    ]
-    return HIDDEN + "\n" + _lines(["field", "reason", *BANDS], rows)
-
-
-def _wrong_cases(results: Results) -> str:
-    rows = []
-    for rate, outcomes in sorted(results.outcomes.items(), reverse=True):
-        for o in outcomes:
-            if o.missed or o.ghosts_in_set or o.ghosts_of_handling:
-                ghosts = len(o.ghosts_in_set) + len(o.ghosts_of_handling)
-                rows.append([f"{rate:g}", str(len(o.missed)), str(ghosts), o.case.told])
-    if not rows:
-        return "## Sets counted wrong\n\nNone, at any rate.\n"
-    more = f"\nand {len(rows) - MOST_LINES} more.\n" if len(rows) > MOST_LINES else ""
-    return "## Sets counted wrong\n\n" + _lines(["Hz", "missed", "ghosts", "set"], rows[:MOST_LINES]) + more
-
-
-def _recordings(corpus: list[Counted]) -> str:
-    if not corpus:
-        return ABSENT
-    rows = []
-    for each in corpus:
-        found = each.found or ("-", "-")
-        labelled = ["-" if n is None else str(n) for n in each.labelled]
-        rows.append(
-            [each.file, " / ".join(labelled), f"{found[0]} / {found[1]}", each.certainty or "no claim", each.verdict]
-        )  # fmt: skip
-    return RECORDINGS + "\n" + _lines(["file", "labelled", "found", "label", "result"], rows)
-
-
-def _known(known: list[tuple[Known, int, int]]) -> str:
-    rows = [[each.what, f"{found} of {done}", each.why] for each, found, done in known]
-    return "## Known failures\n\n" + _lines(["what", "counted", "why"], rows)
-
-
-def _images(images: tuple[str, ...]) -> str:
-    titles = ("Bland-Altman, 80 Hz and more", "Errors by rate and way of moving", "Latency by rate")
-    shown = [f"![{title}](images/{name})" for title, name in zip(titles, images, strict=False)]
-    return "## Plots\n\n" + "\n\n".join(shown) + "\n" if shown else ""

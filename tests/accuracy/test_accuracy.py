@@ -17,6 +17,7 @@ from tests.accuracy.corpus import Counted
 from tests.accuracy.known import KNOWN, counted
 from tests.accuracy.matrix import cases
 from tests.accuracy.measure import Outcome, deadline, run
+from tests.accuracy.results import Results, band
 from tests.accuracy.rows import Reached, counts_row, moved, quiet
 
 SMALL = {80.0: 8, 100.0: 24}
@@ -28,8 +29,8 @@ def outcomes() -> dict[float, list[Outcome]]:
     return {rate: [run(case) for case in cases(rate, count, seed=2)] for rate, count in SMALL.items()}
 
 
-def results(**changes: object) -> report.Results:
-    made = report.Results(outcomes(), [], [], [], "made", "took")
+def results(**changes: object) -> Results:
+    made = Results(outcomes(), [], [], [], "made", "took")
     return replace(made, **changes)  # type: ignore[arg-type]  # names of its fields
 
 
@@ -42,7 +43,7 @@ def cells(page: str, what: str) -> list[str]:
 def test_a_row_of_the_table_holds_at_80_hz_and_more(row: report.Row, request: pytest.FixtureRequest) -> None:
     if row.what in NOT_YET:
         request.applymarker(pytest.mark.xfail(strict=True, reason=NOT_YET[row.what]))
-    reached = row.of(report.band(results(), "80 Hz and more"))
+    reached = row.of(band(results(), "80 Hz and more"))
     assert reached.good is not False, reached.text
 
 
@@ -57,7 +58,7 @@ def test_the_figures_of_the_page_are_those_of_the_sets() -> None:
     reps = sum(len(outcome.reps) + len(outcome.missed) for some in outcomes().values() for outcome in some)
     assert f"({reps} reps:" in cells(page, "reps, all shapes")[2]
     for row in report.ROWS:
-        assert cells(page, row.what)[2] == row.of(report.band(results(), "80 Hz and more")).text
+        assert cells(page, row.what)[2] == row.of(band(results(), "80 Hz and more")).text
 
 
 def test_a_missed_rep_a_ghost_and_a_wrong_measure_are_not_hidden() -> None:
