@@ -99,7 +99,7 @@ def _from_truth(file: Path, text: str) -> Labels:
         Label(
             side=rep.side,
             t_start=rep.t_start,
-            t_top=rep.t_top,
+            t_top=rep.t_top if rep.rom_m is not None else None,  # the height of a hold is anywhere in it
             t_end=rep.t_end,
             rom_m=rep.rom_m,
             mean_velocity_m_per_s=rep.mean_velocity,

@@ -23,6 +23,12 @@ from protocols.events import SIDES, AnyEvent, Rep, Side
 from protocols.recording import MAGIC
 
 FACETS: Final = {"mean_force": "mean_force_n", "rom": "rom_m"}  # a set's facet, and the label that it compares
+SHOWN: Final = {  # how a measure is called, and its decimals
+    "rom_m": ("ROM, m", 4),
+    "mean_velocity_m_per_s": ("velocity, m/s", 4),
+    "mean_force_n": ("force, N", 2),
+    "work_concentric_j": ("work, J", 2),
+}
 UNKNOWN: Final = "-"
 
 
@@ -200,10 +206,11 @@ def show(result: Score, console: Console) -> None:
         )  # fmt: skip
     console.print(counts)
     if result.measures:
-        table = Table("found minus labelled", "n", "bias", "SD", "95 % limits", "SEE")
+        table = Table("found - labelled", "n", "bias", "SD", "95 % from", "to", "SEE")
         for name, of in result.measures.items():
-            limits = f"{_number(of.low)} to {_number(of.high)}"
-            table.add_row(name, str(of.n), _number(of.bias), _number(of.sd), limits, _number(of.see))
+            called, digits = SHOWN[name]
+            numbers = [_number(value, digits) for value in (of.bias, of.sd, of.low, of.high, of.see)]
+            table.add_row(called, str(of.n), *numbers)
         console.print(table)
     for one in result.sets:
         said = f"{one.found_pct:+.1f} %, by the labels {one.true_pct:+.1f} % ({one.pairs} pairs)"
@@ -220,5 +227,5 @@ def _when(times: list[float | None]) -> str:
     return ", ".join(known) if known else f"{len(times)}, no time"
 
 
-def _number(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:+.4g}"
+def _number(value: float | None, digits: int) -> str:
+    return UNKNOWN if value is None else f"{value:.{digits}f}"

@@ -26,11 +26,15 @@ def simulation() -> Simulation:
 @pytest.fixture
 def recording(simulation: Simulation, tmp_path: Path) -> Path:
     file = tmp_path / "row.csv"
+    record(simulation, file)
+    return file
+
+
+def record(simulation: Simulation, file: Path) -> None:
     with file.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(("time_s", *CHANNELS))
         writer.writerows(simulation.samples)
-    return file
 
 
 def label_lines(simulation: Simulation, *columns: str) -> list[str]:
@@ -110,6 +114,15 @@ def test_the_clock_of_the_truth_is_found_where_a_recording_has_its_own(tmp_path:
     assert score.shift_s is not None
     assert score.shift_s < -1e9  # the events are in Unix time
     assert abs(score.measures["rom_m"].bias or 1.0) < 0.002
+
+
+def test_holds_are_matched_by_their_start(tmp_path: Path) -> None:
+    holds = simulate(SCENARIOS["isometric_hold"])
+    holds.truth.write(tmp_path / "truth.json")
+    record(holds, tmp_path / "hold.csv")
+    score = scored(tmp_path / "hold.csv", tmp_path / "truth.json")
+    assert (score.exact, score.matched_by) == (True, "t_start")
+    assert set(score.measures) == {"mean_force_n"}
 
 
 @pytest.mark.parametrize(
