@@ -21,7 +21,12 @@ from tests.accuracy.results import Results, band
 from tests.accuracy.rows import Reached, counts_row, moved, quiet
 
 SMALL = {80.0: 8, 100.0: 24}
-NOT_YET: dict[str, str] = {}
+ENCODER_ALONE = "an encoder alone takes a first unloaded stroke of two thirds of the ROM for a rep"
+NOT_YET = {  # rows that do not hold; a row that does has to be taken out here
+    "reps, all shapes": ENCODER_ALONE,
+    "ghosts from handling": ENCODER_ALONE,
+    "mean concentric velocity": "slow turns without a stand are dated too far inside under noise",
+}
 
 
 @cache

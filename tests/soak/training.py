@@ -60,7 +60,7 @@ def sets_of(seconds: float, *, seed: int) -> Iterator[Scenario]:
             shape=shapes.pop(), reps=reps, seed=seed * 10_000 + number, tail_s=random.uniform(9.0, 25.0),
             handling=random.choice(HANDLING), profile=random.choice(PROFILES), ratio=random.uniform(0.7, 1.3),
             oddities=(Oddity(deed, random.randint(3, reps)),) if deed is not None else (),
-            concentric_s=out, eccentric_s=back, top_s=top, bottom_s=bottom, position_noise_m=0.0003,
+            concentric_s=out, eccentric_s=back, top_s=top, bottom_s=bottom, position_noise_m=0.0005, force_noise_n=2.0,
         )  # fmt: skip
         yield scenario
         left -= 12.0 + scenario.tail_s + reps * (out + back + top + bottom)
