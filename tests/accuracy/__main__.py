@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from typing import Final
 
 from controller.core.station import ALGORITHM
 from tests.accuracy import corpus, plots, report
-from tests.accuracy.alignment import lags
+from tests.accuracy.alignment import lags, loses
 from tests.accuracy.known import KNOWN, counted
 from tests.accuracy.matrix import cases
 from tests.accuracy.measure import Outcome, run
@@ -41,7 +42,8 @@ def measure(plan: dict[float, int], *, seed: int, workers: int, sessions: int, s
         known = list(pool.map(counted, KNOWN))
     return Results(
         outcomes=outcomes,
-        lags=[lag for some in found for lag in some],
+        lags=[lag for number, some in enumerate(found) if not loses(number) for lag in some],
+        lossy_lags=[lag for number, some in enumerate(found) if loses(number) for lag in some],
         corpus=corpus.count(),
         known=[(each, *of) for each, of in zip(KNOWN, known, strict=True)],
         made="",
@@ -65,9 +67,7 @@ def main() -> int:
     command = f"python -m tests.accuracy{' --quick' if asked.quick else ''} --seed {asked.seed}"
     made = f"cable-station {version('cable-station')}, measuring core {ALGORITHM}, seed {asked.seed}: `{command}`"
     took = f"{datetime.now(UTC):%Y-%m-%d}, {(time.monotonic() - begun) / 60.0:.0f} minutes"
-    results = Results(
-        results.outcomes, results.lags, results.corpus, results.known, made, took, () if asked.quick else IMAGES
-    )  # fmt: skip
+    results = replace(results, made=made, took=took, images=() if asked.quick else IMAGES)
     page = report.render(results)
     if asked.quick:
         print(page)  # noqa: T201

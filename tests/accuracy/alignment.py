@@ -13,8 +13,16 @@ RATE_HZ = 80
 LAGS = (0.0, 0.06, -0.1)  # s that the right side starts later
 
 
+LOST = 0.005  # of the frames, in every second session
+
+
+def loses(number: int) -> bool:
+    """Whether a session's lines lose frames."""
+    return number % 2 == 1
+
+
 def lags(number: int, *, seed: int, sets: int) -> list[tuple[float, float]]:
-    """Found and true lag of each pair, ms, of one session over lines that lose and delay frames."""
+    """Found and true lag of each pair, ms, of one session over lines that delay frames, some also lose them."""
     session = Session(
         SCENARIOS["iso_lateral_row"].but(
             rate_hz=float(RATE_HZ), reps=8, sets=sets, seed=seed + number, lag_s=LAGS[number % len(LAGS)]
@@ -25,7 +33,9 @@ def lags(number: int, *, seed: int, sets: int) -> list[tuple[float, float]]:
     for k, (name, board) in enumerate(
         zip(("left", "right"), two_boards(session, now=ANCHOR - 5.0, ppm=PPM), strict=True)
     ):
-        worse = Impairments((Loss(0.005, seed=10 * number + k), Jitter(0.02, seed=10 * number + k)))
+        worse = Impairments(
+            (Loss(LOST if loses(number) else 0.0, seed=10 * number + k), Jitter(0.02, seed=10 * number + k))
+        )
         inputs.append(heard(name, board, until=until, rate_hz=RATE_HZ, batch=4, impairments=worse))
     standing = Standing.of(played(station("left", "right"), together(*inputs, until=until)))
     true = {(s.number, rep.side, rep.number): rep for s in session.truth.sets for rep in s.reps}

@@ -22,7 +22,8 @@ class Results:
     """Everything that the page is made of."""
 
     outcomes: dict[float, list[Outcome]]
-    lags: list[tuple[float, float]]
+    lags: list[tuple[float, float]]  # found and true, ms, between two boards
+    lossy_lags: list[tuple[float, float]]  # the same where frames are lost
     corpus: list[Counted]
     known: list[tuple[Known, int, int]]
     made: str  # one line: version, seed, command

@@ -35,7 +35,7 @@ def outcomes() -> dict[float, list[Outcome]]:
 
 
 def results(**changes: object) -> Results:
-    made = Results(outcomes(), [], [], [], "made", "took")
+    made = Results(outcomes(), [], [], [], [], "made", "took")
     return replace(made, **changes)  # type: ignore[arg-type]  # names of its fields
 
 
