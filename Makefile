@@ -4,7 +4,7 @@ PY   := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTHON ?= python3
 
-.PHONY: demo test check bench mutants clean system-packages format
+.PHONY: demo test check bench accuracy soak mutants clean system-packages format
 .DEFAULT_GOAL := test
 
 # Debian keeps venv and ensurepip in a package of its own.
@@ -56,6 +56,13 @@ bench: $(VENV)/.installed-dev
 # Takes up to 45 minutes; `make mutants MUTANTS="--count 40 sets"` takes a few of one module.
 mutants: $(VENV)/.installed-mutation
 	$(PY) -m tests.mutation $(MUTANTS)
+
+# Writes docs/accuracy.md; some ten minutes on two cores.
+accuracy: $(VENV)/.installed-dev
+	$(PY) -m tests.accuracy
+
+soak: $(VENV)/.installed-dev
+	$(PY) -m tests.soak
 
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix-only -q .

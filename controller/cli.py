@@ -14,8 +14,10 @@ from controller.ask import AskError, address, ask
 from controller.broker import BrokerError
 from controller.config import ConfigError, load
 from controller.demo import DemoError, demo
+from controller.labels import LabelError
 from controller.replay import ReplayError, Speed, replay
 from controller.runtime import Runtime, say
+from controller.score import score
 
 app = typer.Typer(
     name="cable-station",
@@ -46,6 +48,22 @@ def replay_command(
         replay(file, json=json, speed=speed)
     except ReplayError as error:
         end(error, code=2)
+
+
+@app.command("score", epilog="Example: cable-station score set.csv --truth labels.csv")
+def score_command(
+    file: Annotated[Path, typer.Argument(help="a recording (.cablerec) or a neutral CSV")],
+    *,
+    truth: Annotated[Path, typer.Option(help="labels: a CSV of reps or of counts, or a simulator's truth (JSON)")],
+    json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Compare what a recording's replay finds with labels; exit code 1 when a count is not exact."""
+    try:
+        exact = score(file, truth, json=json)
+    except (ReplayError, LabelError) as error:
+        end(error, code=2)
+    if not exact:
+        raise typer.Exit(1)
 
 
 @app.command("run", epilog="Example: cable-station run gym.toml")

@@ -78,7 +78,7 @@ class NeutralCsv:
     """A recording as it was read."""
 
     metadata: dict[str, str]
-    columns: tuple[str, ...]  # of CHANNELS, those present
+    columns: tuple[str, ...]  # of CHANNELS, those with a sample
     rows: list[Row]
     defects: Defects
 
@@ -118,7 +118,8 @@ def parse_csv(text: str, *, name: str) -> NeutralCsv:
     defects = Defects(unknown_columns=[column for column in header if column not in (*CHANNELS, "time_s")])
     rows = _mend(_in_line(_cells(lines[at + 1 :], header, defects), defects), defects)
     defects.empty = not rows
-    return NeutralCsv(metadata, columns, rows, defects)
+    filled = tuple(name for name in columns if any(getattr(row, name.rpartition("_")[0]) is not None for row in rows))
+    return NeutralCsv(metadata, filled, rows, defects)
 
 
 def _metadata(lines: list[str]) -> tuple[dict[str, str], int]:

@@ -10,6 +10,7 @@ from random import Random
 from typing import Final, Literal
 
 from protocols.events import SIDES, Shape, Side
+from simulators.profiles import Profile
 from simulators.trajectory import Path
 
 Handling = Literal["take_up", "walk_out", "unrack", "reposition", "bump"]
@@ -51,6 +52,7 @@ class Lifter:
     fatigue: float = 0.2  # share of the concentric velocity lost by a set's last rep
     ratio: float = 1.0  # strength, right over left: loads go with it, speed with its fourth root
     lag_s: float = 0.0  # how much later the right side starts, in `together`
+    profile: Profile = "minimum_jerk"  # of the strokes of its reps
     starts_with: Literal["concentric", "eccentric"] = "concentric"
     hold_force_n: float | None = None  # a pull on a fixed cable: no stroke, only this force
     hold_s: float = 3.0
@@ -240,29 +242,28 @@ class SetBuilder:
             path.move(base, 0.18)
             path.stand(0.15)
         if "dropped" in deeds:
-            path.begin_to_move(base + tempo.rom, tempo.concentric, share=DROP_SHARE)
+            path.begin_to_move(base + tempo.rom, tempo.concentric, share=DROP_SHARE, profile=self.lifter.profile)
             path.fall(self.fall[side])
             return
         out = self._stroke(path, base + tempo.rom, tempo.concentric, tempo, pause="pause_out" in deeds)
         path.stand(tempo.top)
         if "let_go" in deeds:
-            path.begin_to_move(base, tempo.eccentric, share=LET_GO_SHARE)
+            path.begin_to_move(base, tempo.eccentric, share=LET_GO_SHARE, profile=self.lifter.profile)
             path.fall(self.fall[side])
             self.strokes.append(Stroke(side, effort, out, None, let_go=True))
             return
         back = self._stroke(path, base, tempo.eccentric, tempo, pause="pause_back" in deeds)
         self.strokes.append(Stroke(side, effort, out, back))
 
-    @staticmethod
-    def _stroke(path: Path, x: float, duration: float, tempo: Tempo, *, pause: bool) -> tuple[int, int]:
+    def _stroke(self, path: Path, x: float, duration: float, tempo: Tempo, *, pause: bool) -> tuple[int, int]:
         """A stroke to x, in two parts where it pauses; returns its first and last segment."""
-        first = len(path.segments)
+        first, profile = len(path.segments), self.lifter.profile
         if pause:
-            path.move(path.x + 0.45 * (x - path.x), 0.5 * duration)
+            path.move(path.x + 0.45 * (x - path.x), 0.5 * duration, profile=profile)
             path.stand(PAUSE)
-            path.move(x, 0.55 * duration)
+            path.move(x, 0.55 * duration, profile=profile)
         else:
-            path.move(x, duration, load=tempo.load)
+            path.move(x, duration, load=tempo.load, profile=profile)
         return first, len(path.segments) - 1
 
     def _hold(self, side: Side, effort: int, tempo: Tempo) -> None:

@@ -18,6 +18,7 @@ from simulators.sources import SIDE_CODE, Block, World
 from simulators.virtual_board import VirtualBoard
 
 POSITION_STEP: Final = 1e-6  # m; finer than any encoder
+FASTEST: Final = 65_535  # Hz; INFO has no room for more
 LEAD: Final = 0.5  # s; time to start every source of the hub
 FORCE_STEP: Final = 1e-3  # N; finer than any load cell
 
@@ -110,7 +111,7 @@ def replay_board(csv: NeutralCsv, *, now: float = 0.0, seed: int = 1) -> Virtual
         now=now,
         seed=seed,
         lead_s=LEAD,
-        rate_hz=max(round(1.0 / median(steps)), 1) if steps else 1,
+        rate_hz=min(max(round(1.0 / median(steps)), 1), FASTEST) if steps else 1,
         model="replay board",
         restarts=[row.t - begin for row in csv.rows if row.restarted],
         resumes=True,

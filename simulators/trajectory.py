@@ -1,4 +1,4 @@
-"""The exact path of one handle: minimum-jerk strokes, stands and free falls, one after the other.
+"""The exact path of one handle: strokes, stands and free falls, one after the other.
 
 Every segment is a closed form, so position, velocity and acceleration are known at any instant, at any rate.
 """
@@ -11,39 +11,33 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.profiles import CURVES, PROFILES, Profile, share_done, time_to
+
 Floats = NDArray[np.float64]
 LEVEL: Final = 0.0005  # m; a phase starts and ends this far from a level that is kept
 SHORTEST: Final = 1e-9  # s; a shorter wait is none, so that a turn stays a turn
 BOUNCES: Final = 3  # of a stack that was dropped; the next ones are too small to see
 
 
-def minimum_jerk(tau: Floats) -> Floats:
-    """The share of a stroke done at the share tau of its time (Flash and Hogan 1985)."""
-    return np.asarray(tau**3 * (10.0 - 15.0 * tau + 6.0 * tau**2))
-
-
-def leaving(amplitude: float, duration: float) -> float:
-    """How long a minimum-jerk stroke takes over its first half millimetre, in s."""
+def leaving(amplitude: float, duration: float, profile: Profile = "minimum_jerk") -> float:
+    """How long a stroke takes over its first half millimetre, in s."""
     share = LEVEL / abs(amplitude) if amplitude else 1.0
-    if share >= 0.5:
-        return 0.5 * duration
-    low, high = 0.0, 0.5
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        if middle**3 * (10.0 - 15.0 * middle + 6.0 * middle**2) < share:
-            low = middle
-        else:
-            high = middle
-    return low * duration
+    return duration * (0.5 if share >= 0.5 else time_to(profile, share))
+
+
+def arriving(amplitude: float, duration: float, profile: Profile = "minimum_jerk") -> float:
+    """How long a stroke takes over its last half millimetre, in s."""
+    share = LEVEL / abs(amplitude) if amplitude else 1.0
+    return duration * (0.5 if share >= 0.5 else 1.0 - time_to(profile, 1.0 - share))
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One piece of a path. Position in m, load as a share of the machine's, pull in N beside the machine's load.
 
-    A fall starts with `speed` and has the constant `acceleration`; every other segment is a minimum-jerk stroke
-    from x0 to `target`, and a stand where the two are the same. It takes `whole` s, and is broken off after `duration`
-    where that is less. Load and pull go from their first to their last value along a minimum-jerk curve too.
+    A fall starts with `speed` and has the constant `acceleration`; every other segment is a stroke of its profile from
+    x0 to `target`, and a stand where the two are the same. It takes `whole` s, and is broken off after `duration` where
+    that is less. Load and pull go from their first to their last value along a minimum-jerk curve too.
     """
 
     start: float
@@ -58,6 +52,7 @@ class Segment:
     acceleration: float = 0.0
     target: float = 0.0
     whole: float = 1.0
+    profile: Profile = "minimum_jerk"
 
     @property
     def end(self) -> float:
@@ -102,18 +97,18 @@ class Path:
         """Keep the place until `t`; nothing where `t` has passed."""
         self.stand(t - self.t)
 
-    def move(self, x: float, duration: float, *, load: float | None = None) -> None:
-        """Go to `x` in one minimum-jerk stroke."""
-        self._add(duration, x, load, None)
+    def move(self, x: float, duration: float, *, load: float | None = None, profile: Profile = "minimum_jerk") -> None:
+        """Go to `x` in one stroke."""
+        self._add(duration, x, load, None, profile)
 
-    def begin_to_move(self, x: float, duration: float, *, share: float) -> None:
+    def begin_to_move(self, x: float, duration: float, *, share: float, profile: Profile = "minimum_jerk") -> None:
         """Go towards `x`, and break off in full motion after this share of the stroke's time; a fall must follow."""
-        done = float(minimum_jerk(np.array(share)))
-        stop = self.x + done * (x - self.x)
-        speed = (x - self.x) / duration * 30.0 * share**2 * (1.0 - share) ** 2
+        stop = self.x + share_done(profile, share) * (x - self.x)
+        speed = (x - self.x) / duration * float(CURVES[profile](np.array([share]))[1][0])
         self._append(
             Segment(
                 self.t, share * duration, self.x, stop, self.load, self.load, target=x, whole=duration,
+                profile=profile,
             )
         )  # fmt: skip
         self._speed = speed
@@ -150,47 +145,64 @@ class Path:
                         s.acceleration,
                         s.target,
                         s.whole,
+                        PROFILES.index(s.profile),
                     )
                     for s in self.segments
                 ]
             )
         which = np.clip(np.searchsorted(self._table[:, 0], times, side="right") - 1, 0, None)
-        start, duration, x0, load0, load1, pull0, pull1, speed, acceleration, target, whole = self._table[which].T
+        start, duration, x0, load0, load1, pull0, pull1, speed, acceleration, target, whole, profile = self._table[
+            which
+        ].T
         elapsed = np.clip(times - start, 0.0, duration)
         tau = elapsed / whole
         inside = (tau > 0.0) & (tau < 1.0)
         falls = acceleration != 0.0
-        share = minimum_jerk(tau)
+        share, speeds, accelerations = CURVES["minimum_jerk"](tau)
+        easing = share
+        for number in set(profile.tolist()) - {0.0}:
+            of_it = profile == number
+            curve = CURVES[PROFILES[int(number)]](tau)
+            share, speeds, accelerations = (
+                np.where(of_it, new, old) for new, old in zip(curve, (share, speeds, accelerations), strict=True)
+            )
         stroke = target - x0
         x = np.where(falls, x0 + speed * elapsed + 0.5 * acceleration * elapsed**2, x0 + stroke * share)
-        v = np.where(falls, speed + acceleration * elapsed, stroke / whole * 30.0 * tau**2 * (1.0 - tau) ** 2)
-        a = np.where(falls, acceleration, stroke / whole**2 * (60.0 * tau - 180.0 * tau**2 + 120.0 * tau**3))
+        v = np.where(falls, speed + acceleration * elapsed, stroke / whole * speeds)
+        a = np.where(falls, acceleration, stroke / whole**2 * accelerations)
         return Motion(
             x=x,
             v=np.where(inside, v, 0.0),
             a=np.where(inside, a, 0.0),
-            load=load0 + (load1 - load0) * share,
-            pull=pull0 + (pull1 - pull0) * share,
+            load=load0 + (load1 - load0) * easing,
+            pull=pull0 + (pull1 - pull0) * easing,
         )
 
     def begins(self, first: int) -> float:
         """When the stroke that begins with this segment starts, by the half millimetre or by the turn before it."""
         segment = self.segments[first]
         if first == 0 or self.segments[first - 1].still:
-            return segment.start + leaving(segment.x1 - segment.x0, segment.duration)
+            return segment.start + leaving(segment.x1 - segment.x0, segment.duration, segment.profile)
         return segment.start
 
     def ends(self, last: int) -> float:
         """When the stroke that ends with this segment is over, by the half millimetre or by the turn after it."""
         segment = self.segments[last]
         if last + 1 == len(self.segments) or self.segments[last + 1].still:
-            return segment.end - leaving(segment.x1 - segment.x0, segment.duration)
+            return segment.end - arriving(segment.x1 - segment.x0, segment.duration, segment.profile)
         return segment.end
 
-    def _add(self, duration: float, x: float, load: float | None, pull: float | None) -> None:
+    def _add(
+        self, duration: float, x: float, load: float | None, pull: float | None, profile: Profile = "minimum_jerk"
+    ) -> None:
         load1 = self.load if load is None else load
         pull1 = self.pull if pull is None else pull
-        self._append(Segment(self.t, duration, self.x, x, self.load, load1, self.pull, pull1, target=x, whole=duration))
+        self._append(
+            Segment(
+                self.t, duration, self.x, x, self.load, load1, self.pull, pull1, target=x, whole=duration,
+                profile=profile,
+            )
+        )  # fmt: skip
 
     def _ballistic(self, duration: float, x: float, speed: float, acceleration: float) -> None:
         self._append(

@@ -39,6 +39,7 @@ def commands() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "line"), commands())
 def test_every_command_of_a_shell_block_runs(page: str, line: str, tmp_path: Path) -> None:
     (tmp_path / "row.csv").write_text(ROW, encoding="utf-8")
+    (tmp_path / "labels.csv").write_text("side,reps\nleft,1\n", encoding="utf-8")
     shutil.copy(ROOT / "docs" / "examples" / "station.toml", tmp_path)
     program, *arguments = line.split()
     module = {"cable-station": "controller.cli", "cable-station-sim": "simulators.cli"}[program]

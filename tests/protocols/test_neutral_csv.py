@@ -359,3 +359,8 @@ def test_any_bytes_in_a_file_are_a_sound_log_or_a_csv_error(
     except CsvError:
         return
     assert_sound(log)
+
+
+def test_a_column_without_a_sample_is_no_channel() -> None:
+    log = parse_csv("time_s,left_position_m,left_force_n\n0.0,,1.0\n0.1,,2.0\n", name="log")
+    assert log.columns == ("left_force_n",)

@@ -7,7 +7,8 @@ import pytest
 
 from simulators.cable import Cable, G
 from simulators.lifter import Stroke
-from simulators.trajectory import LEVEL, Path, leaving
+from simulators.profiles import CURVES, PROFILES, Profile
+from simulators.trajectory import LEVEL, Path, arriving, leaving
 from simulators.truth import Span, rep_truth
 
 ROM, OUT, BACK = 0.6, 1.2, 1.8
@@ -132,3 +133,25 @@ def test_a_handle_that_slips_in_full_motion_flies_on_before_it_falls() -> None:
     assert np.abs(np.diff(motion.v[t < slipped + 0.2])).max() < 1e-3  # no jump of the speed where the hand opens
     assert Cable().force(motion)[t > slipped + 1e-6].max() < 10.0
     assert motion.x[-1] == 0.0
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_goes_once_from_rest_to_rest_and_its_derivatives_are_its_own(profile: Profile) -> None:
+    tau = np.linspace(0.0, 1.0, 20_001)
+    s, v, a = CURVES[profile](tau)
+    np.testing.assert_allclose([s[0], s[-1], v[0], v[-1]], [0.0, 1.0, 0.0, 0.0], atol=1e-9)
+    assert v.min() >= -1e-12
+    np.testing.assert_allclose(np.gradient(s, tau)[1:-1], v[1:-1], atol=1e-4)
+    np.testing.assert_allclose(np.gradient(v, tau)[1:-1], a[1:-1], atol=2e-2)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_first_and_the_last_half_millimetre_of_a_profile_are_left_out_of_its_phases(profile: Profile) -> None:
+    path = Path()
+    path.stand(1.0)
+    path.move(ROM, OUT, profile=profile)
+    path.stand(1.0)
+    x = path.at(np.array([1.0 + leaving(ROM, OUT, profile), 1.0 + OUT - arriving(ROM, OUT, profile)])).x
+    np.testing.assert_allclose(x, [LEVEL, ROM - LEVEL], atol=1e-9)
+    assert path.begins(1) == pytest.approx(1.0 + leaving(ROM, OUT, profile))
+    assert path.ends(1) == pytest.approx(1.0 + OUT - arriving(ROM, OUT, profile))

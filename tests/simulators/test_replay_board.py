@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from protocols import cablelink
@@ -100,6 +100,7 @@ Cells = tuple[int, float | None, float | None, float | None, float | None]
 CELL = st.one_of(st.none(), st.floats(-2.0, 2.0).map(lambda value: round(value, 6)))
 
 
+@example([(1, None, None, None, 0.0), (1, None, None, None, 0.0)])
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 60_000), CELL, CELL, CELL, CELL), min_size=1, max_size=40))
 def test_whatever_the_gaps_every_value_comes_once_at_its_time(rows: list[Cells]) -> None:
