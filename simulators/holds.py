@@ -56,9 +56,8 @@ def lay(
             path = paths[side]
             if path.x != hold.m:
                 path.move(hold.m, CHANGE)
-            else:
-                path.stand(CHANGE, pull=hold.kg * G)
-            path.stand(hold_s, pull=hold.kg * G)
+            path.stand(CHANGE, pull=hold.kg * G)
+            path.stand(hold_s)
             truth.append(
                 HoldTruth(side=side, t_start=path.t - hold_s, t_end=path.t, force_n=hold.kg * G, position_m=hold.m)
             )
