@@ -24,6 +24,7 @@ UNSTEADY_PCT: Final = 0.5  # of the largest load; a mean less certain than this 
 RESIDUAL_LIMIT_PCT: Final = 1.0  # of the largest load
 HYSTERESIS_LIMIT_PCT: Final = 1.0  # of the largest load
 UNCERTAINTY_LIMIT_PCT: Final = 2.0  # standard, of the span; the index would be worth nothing
+MIXED: Final = 1.5  # times as much as the channel that is calibrated; two cells that feel the same are within this
 LEAST_COUNTS: Final = 20.0  # that a pull must turn an encoder
 QUANTUM: Final = 1.0 / sqrt(12.0)  # counts, standard uncertainty of a reading in whole counts
 
@@ -194,7 +195,7 @@ def _check_channel(points: Sequence[Point], what: str) -> None:
         return
     for name in points[0].others:
         other = [point.others[name] for point in points if name in point.others]
-        if max(other) - min(other) > max(own) - min(own):
+        if max(other) - min(other) > MIXED * (max(own) - min(own)):
             raise UnsoundError(f"{name} changed more than {what} did; are the two mixed up, or was it the other cable?")
 
 
