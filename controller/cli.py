@@ -14,11 +14,13 @@ from rich.console import Console
 
 from controller.ask import AskError, address, ask, chosen_station
 from controller.broker import BrokerError
-from controller.calibrate import MOST_KG, CalibrateError, Wish, calibrate, look_at_all
+from controller.calibrate import calibrate
 from controller.calibration_file import calibrated, calibrations_of, file_of, load_calibrated, read
+from controller.calibration_guide import MOST_KG, CalibrateError, Wish
 from controller.config import ConfigError, load
 from controller.core.calibration_fit import UnsoundError
 from controller.demo import DemoError, demo
+from controller.diagnose import look_at_all
 from controller.live_station import LiveError
 from controller.replay import ReplayError, Speed, replay
 from controller.runtime import Runtime, say
