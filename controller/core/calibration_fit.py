@@ -237,9 +237,11 @@ def _hysteresis(points: Sequence[Point], full: float) -> float | None:
     """
     up: dict[float, list[float]] = {}
     down: dict[float, list[float]] = {}
-    before = 0.0
+    way, before = up, 0.0
     for point in points:
-        (down if point.load < before else up).setdefault(point.load, []).append(point.counts)
+        if point.load != before:  # the same load again is read on the same way
+            way = down if point.load < before else up
+        way.setdefault(point.load, []).append(point.counts)
         before = point.load
     both = [abs(sum(up[k]) / len(up[k]) - sum(down[k]) / len(down[k])) for k in up.keys() & down.keys()]
     return 100.0 * max(both) / full if both else None

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from math import hypot
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -27,8 +28,9 @@ from controller.calibration_file import (
     render,
 )
 from controller.config import ConfigError, decoded, load
-from protocols.events import Fault, Side
-from tests.controller.inputs import station
+from protocols.events import Fault, SetSummary, Side
+from simulators.gym import session_board
+from tests.controller.inputs import ANCHOR, finals, heard, log, played, short_set, station, together
 from tests.controller.test_wiring import LEFT, Talker, force, position, problems, side, told
 
 CONFIG = '[[station]]\nid = "rack"\n[[station.board]]\nid = "a"\nurl = "tcp://127.0.0.1:5000"\n'
@@ -284,3 +286,29 @@ def test_each_side_has_its_own() -> None:
     names: tuple[Side, Side] = ("left", "right")
     config = calibrated(station("a", track_zero=False), [but(side=name, number=k) for k, name in enumerate(names)])
     assert [(entry.side, entry.number) for entry in config.calibrated] == [("left", 0), ("right", 1)]
+
+
+def test_a_set_on_two_calibrated_cells_is_judged_with_both_and_replays_the_same() -> None:
+    session = short_set(ratio=0.8)
+    device = session_board(session, now=ANCHOR)
+    found = [
+        but(id=f"{name}-force", side=name, number=number, uid=device._uid.hex(), zero=84_213.0, span=0.02 * factor,
+            uncertainty_pct=1.0, zero_uncertainty=0.0)
+        for name, number, factor in (("left", 1, 1.0), ("right", 3, 1.1))
+    ]  # fmt: skip
+    records = together(heard("a", device, until=session.duration), until=session.duration)
+    config = calibrated(station("a"), found)
+    events = played(config, records)
+    plain = played(station("a"), records)
+    (judged,) = [event for event in events if isinstance(event, SetSummary)]
+    (nominal,) = [event for event in plain if isinstance(event, SetSummary)]
+    assert (judged.flags, nominal.flags) == ("", "uncalibrated")
+    assert (nominal.verdict, nominal.verdict_reason) == ("watch", "uncalibrated")
+    assert judged.right_mean_force_n == pytest.approx(1.1 * (nominal.right_mean_force_n or 0.0), rel=1e-3)
+    half, alone = (
+        ((each.asymmetry_high_pct or 0.0) - (each.asymmetry_low_pct or 0.0)) / 2 for each in (judged, nominal)
+    )
+    q = (judged.right_mean_force_n or 0.0) / (judged.left_mean_force_n or 1.0)
+    assert half == pytest.approx(hypot(1.1 * alone, 1.96 * q * 2.0**0.5), rel=0.02)
+    assert {rep.calibration for rep in finals(events, "right")} == {"right-force"}
+    assert log(played(config, records)) == log(events)

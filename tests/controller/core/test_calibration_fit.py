@@ -120,6 +120,11 @@ def test_up_and_down_are_kept_apart_from_the_bend_of_the_line() -> None:
     assert fit_loads(line(*LOADS), reference_pct=0.5).hysteresis_pct is None
 
 
+@pytest.mark.parametrize("loads", [(0.0, 150.0, 150.0, 300.0, 300.0), (0.0, 300.0, 150.0, 150.0)])
+def test_a_load_that_is_read_twice_on_one_way_is_no_hysteresis(loads: tuple[float, ...]) -> None:
+    assert fit_loads(line(*loads), reference_pct=0.5).hysteresis_pct is None
+
+
 def bent(load: float, by: float) -> list[Point]:
     return [replace(each, counts=each.counts + by) if each.load == load else each for each in line(*LOADS)]
 

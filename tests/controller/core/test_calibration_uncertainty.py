@@ -126,6 +126,13 @@ def test_a_sets_interval_grows_by_both_calibrations_of_the_channel_it_compares(f
     assert half_width(both) == pytest.approx(hypot(pairs, 1.96 * 0.8 * 2.5), rel=0.01)
 
 
+def test_where_a_rom_begins_is_no_matter_to_how_sure_it_is() -> None:
+    sure = ChannelCalibration(uncertainty_pct=0.5, id="a", date="2026-01-01")
+    anywhere = ChannelCalibration(uncertainty_pct=0.5, zero_uncertainty=0.1, id="a", date="2026-01-01")
+    assert lifted(anywhere, anywhere, force=False) == lifted(sure, sure, force=False)
+    assert half_width(lifted(anywhere, anywhere)) > half_width(lifted(sure, sure))
+
+
 def test_a_calibrated_set_has_no_flag_and_one_that_is_not_says_so() -> None:
     assert lifted(GOOD, GOOD).flags == ""
     assert lifted(GOOD, GOOD).verdict == "supported"
