@@ -13,7 +13,7 @@ from controller import calibration_file
 from controller.calibration_file import CalibratedStation, Entry
 from controller.calibration_guide import CalibrateError, Guide, Wish, ratio
 from controller.conversation import Conversation
-from controller.core.calibration_fit import Fit, Point
+from controller.core.calibration_fit import Fit, Point, UnsoundError, fit_loads
 from controller.diagnose import look
 from controller.live_station import LiveChannel, opened
 
@@ -32,7 +32,13 @@ async def calibrate(station: CalibratedStation, wish: Wish, *, file: Path, conso
         if found[0].worst == "error":
             raise CalibrateError(f"{channel.name}: mend what the diagnostic shows, then calibrate")
         if wish.kind == "force":
-            points, fit = await guide.force(wish, usual_kg=station.load_kg)
+            points = await guide.force(wish, usual_kg=station.load_kg)
+            try:
+                fit = fit_loads(points, reference_pct=wish.load_uncertainty_pct, what=channel.name)
+            except UnsoundError as unsound:
+                if unsound.fit is not None:
+                    _show(talk, channel, points, unsound.fit)
+                raise
         else:
             points, fit = await guide.position(wish)
     _show(talk, channel, points, fit)

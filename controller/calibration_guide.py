@@ -18,7 +18,6 @@ from controller.core.calibration_fit import (
     Point,
     UnsoundError,
     fit_drum,
-    fit_loads,
     fit_pull,
 )
 from controller.core.diagnostic import RAILS
@@ -54,6 +53,11 @@ class Wish:
     drum_uncertainty_m: float = 0.0002
     counts_per_turn: float | None = None
 
+    @property
+    def load_uncertainty_pct(self) -> float:
+        """Of the masses' weight."""
+        return hypot(self.mass_uncertainty_pct, G_UNCERTAINTY_PCT if self.g is None else 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
@@ -81,8 +85,8 @@ class Guide:
         self._live, self._channel, self._beside, self._talk = live, channel, beside, talk
         self._side = channel.wire.side
 
-    async def force(self, wish: Wish, *, usual_kg: float | None) -> tuple[list[Point], Fit]:
-        """Known masses at the handle, one after the other."""
+    async def force(self, wish: Wish, *, usual_kg: float | None) -> list[Point]:
+        """Readings under known masses at the handle, one after the other."""
         talk, side = self._talk, self._side
         talk.say(f"Take everything off the {side} handle and let it hang or rest without any pull.")
         if not wish.masses_kg:
@@ -113,12 +117,10 @@ class Guide:
             settled = await self._settle(f"{kg:g} kg", zero=points[0].counts, before=None if same else points[-1])
             points.append(settled.point(load))
             talk.say(f"  {kg:g} kg: {settled.reading.mean:.1f} counts, noise {settled.reading.deviation:.1f}")
-        gravity = G_UNCERTAINTY_PCT if wish.g is None else 0.0
-        fit = fit_loads(points, reference_pct=hypot(wish.mass_uncertainty_pct, gravity), what=self._channel.name)
         largest = max(point.load for point in points) / g
         if usual_kg is not None and largest < usual_kg / 2.0:
             talk.say(f"  {largest:g} kg is under half of load_kg, {usual_kg:g} kg: above it the line is not proven")
-        return points, fit
+        return points
 
     async def _ask_kg(self, points: list[Point]) -> float | None:
         """The next mass in kg, None when there is none to come."""

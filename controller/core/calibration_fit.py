@@ -30,7 +30,14 @@ QUANTUM: Final = 1.0 / sqrt(12.0)  # counts, standard uncertainty of a reading i
 
 
 class UnsoundError(Exception):
-    """No calibration can be made of these readings; one line that says why, and what to do."""
+    """No calibration can be made of these readings; one line that says why, and what to do.
+
+    fit: the line that was refused, None where there is none to show.
+    """
+
+    def __init__(self, reason: str, fit: Fit | None = None) -> None:
+        super().__init__(reason)
+        self.fit = fit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +111,9 @@ def fit_loads(points: Sequence[Point], *, reference_pct: float, what: str = "thi
         nonlinearity_pct=100.0 * max(abs(each) for each in _means(loads.tolist(), residuals).values()) / full,
         hysteresis_pct=_hysteresis(points, abs(slope) * full),
     )
-    _check_fit(result, points, full)
+    reason = _why_not(result, points, full)
+    if reason is not None:
+        raise UnsoundError(reason, result)
     return result
 
 
@@ -139,8 +148,7 @@ def fit_drum(home: Point, out: Point, *, diameter: float, diameter_uncertainty: 
 
 def _of_position(home: Point, *, span: float, fit_pct: float, reference_pct: float) -> Fit:
     uncertainty = hypot(fit_pct, reference_pct)
-    _check_uncertainty(uncertainty, "pull further, or measure the length or the drum better")
-    return Fit(
+    fit = Fit(
         zero=home.counts,
         span=span,
         uncertainty_pct=uncertainty,
@@ -148,6 +156,10 @@ def _of_position(home: Point, *, span: float, fit_pct: float, reference_pct: flo
         reference_pct=reference_pct,
         zero_uncertainty=hypot(home.error, QUANTUM),
     )
+    reason = _too_unsure(uncertainty, "pull further, or measure the length or the drum better")
+    if reason is not None:
+        raise UnsoundError(reason, fit)
+    return fit
 
 
 def _moved(home: Point, out: Point) -> float:
@@ -199,27 +211,27 @@ def _check_channel(points: Sequence[Point], what: str) -> None:
             raise UnsoundError(f"{name} changed more than {what} did; are the two mixed up, or was it the other cable?")
 
 
-def _check_fit(fit: Fit, points: Sequence[Point], full: float) -> None:
+def _why_not(fit: Fit, points: Sequence[Point], full: float) -> str | None:
+    """Why a line is refused, None where it is sound."""
     if fit.hysteresis_pct is not None and fit.hysteresis_pct > HYSTERESIS_LIMIT_PCT:
-        raise UnsoundError(
+        return (
             f"loading and unloading differ by {fit.hysteresis_pct:.1f} % of the largest load, more than "
             f"{HYSTERESIS_LIMIT_PCT:g} %; does the cable rub, or the cell touch something?"
         )
     worst = max(range(len(points)), key=lambda k: abs(fit.residuals[k]))
     off = 100.0 * abs(fit.residuals[worst]) / full
     if off > RESIDUAL_LIMIT_PCT:
-        raise UnsoundError(
+        return (
             f"the reading under {points[worst].load:.1f} N lies {fit.residuals[worst]:+.1f} N off the line, "
             f"{off:.1f} % of the largest load and more than {RESIDUAL_LIMIT_PCT:g} %; was that mass entered right?"
         )
-    _check_uncertainty(fit.uncertainty_pct, "take more and larger masses, or masses that are known better")
+    return _too_unsure(fit.uncertainty_pct, "take more and larger masses, or masses that are known better")
 
 
-def _check_uncertainty(pct: float, advice: str) -> None:
-    if pct > UNCERTAINTY_LIMIT_PCT:
-        raise UnsoundError(
-            f"the span's standard uncertainty is {pct:.1f} %, more than {UNCERTAINTY_LIMIT_PCT:g} %; {advice}"
-        )
+def _too_unsure(pct: float, advice: str) -> str | None:
+    if pct <= UNCERTAINTY_LIMIT_PCT:
+        return None
+    return f"the span's standard uncertainty is {pct:.1f} %, more than {UNCERTAINTY_LIMIT_PCT:g} %; {advice}"
 
 
 def _means(loads: Sequence[float], values: Sequence[float]) -> dict[float, float]:

@@ -210,6 +210,7 @@ def test_what_is_unsound_is_refused_in_one_line_and_not_kept(tmp_path: Path) -> 
         calibrating(str(config), "--side", "left", "--mass", "10", "--mass", "25") as talk,
     ):
         assert talk.end() == 1, talk.text
+    assert "off the line, N" in talk.text
     assert "refused, nothing is kept: the reading under" in talk.text
     assert entries(config) == []
 
