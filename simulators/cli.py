@@ -14,9 +14,10 @@ from typing import Annotated, Final, cast, get_args
 import typer
 from typer import BadParameter, Context, Option
 
-from protocols.events import Shape, Side
+from protocols.events import SIDES, Shape, Side
 from protocols.neutral_csv import CsvError, read_csv
 from simulators.gym import session_board, two_boards
+from simulators.holds import parse_holds
 from simulators.impairments import ImpairmentError, parse
 from simulators.pty_port import TICK, PortError, PtyPort
 from simulators.pump import Pump
@@ -36,6 +37,7 @@ Examples:
   cable-station-sim pty --link /tmp/cable-a --two-boards      (/tmp/cable-a-left and /tmp/cable-a-right)
   cable-station-sim tcp --scenario prone_diagonal_raise --port 7001 --once --truth truth.json
   cable-station-sim tcp --port 0 --csv row.csv
+  cable-station-sim pty --link /tmp/cable-a --hold 0kg,0kg,10kg,20kg,30kg --force-gain 1.03   (to calibrate against)
 """
 
 app = typer.Typer(
@@ -72,6 +74,33 @@ class Play:
         return all(t is not None and t >= self.ends for t in times)
 
 
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """What stands on the handles instead of sets, and how wrong the sensors are."""
+
+    holds: str | None
+    hold_s: float
+    on: str | None
+    force_gain: float
+    position_gain: float
+
+    def of(self, scenario: Scenario) -> Scenario:
+        """A scenario so changed. Raises BadParameter."""
+        if self.on not in (None, "left", "right"):
+            raise BadParameter(f"a side is left or right, not {self.on!r}")
+        try:
+            holds = parse_holds(self.holds) if self.holds is not None else ()
+        except ValueError as wrong:
+            raise BadParameter(str(wrong)) from None
+        return scenario.but(
+            holds=holds,
+            hold_s=self.hold_s,
+            hold_on=SIDES if self.on is None else (self.on,),
+            force_gain=self.force_gain,
+            position_gain=self.position_gain,
+        )
+
+
 @app.callback()
 def station(
     context: Context,
@@ -103,6 +132,13 @@ Impair = Annotated[
     ),
 ]
 TruthFile = Annotated[Path | None, Option("--truth", help="Write what really happens to this file, as JSON.")]
+Holds = Annotated[
+    str | None, Option("--hold", help="Masses that hang on the handles, or lengths they are out, instead of sets.")
+]
+HoldFor = Annotated[float, Option("--hold-s", min=0.5, help="Each of them for so long, s.")]
+HoldOn = Annotated[str | None, Option("--hold-on", help="left or right: on that cable alone.")]
+ForceGain = Annotated[float, Option(help="What the load cells say over what is so.")]
+PositionGain = Annotated[float, Option(help="The same of the encoders; negative: they count the other way.")]
 Once = Annotated[bool, Option("--once/--loop", help="End after the session, or play it over and over.")]
 
 
@@ -127,6 +163,11 @@ def serve_pty(
     seed: Seed = 1,
     ppm: Ppm = 0.0,
     impair: Impair = None,
+    hold: Holds = None,
+    hold_s: HoldFor = 6.0,
+    hold_on: HoldOn = None,
+    force_gain: ForceGain = 1.0,
+    position_gain: PositionGain = 1.0,
     truth: TruthFile = None,
     once: Once = False,  # noqa: FBT002
 ) -> None:
@@ -134,6 +175,7 @@ def serve_pty(
     play = _play(
         scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
         lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once,
+        hold=_Hold(hold, hold_s, hold_on, force_gain, position_gain),
     )  # fmt: skip
 
     def ports() -> list[PtyPort | TcpPort]:
@@ -167,6 +209,11 @@ def serve_tcp(
     seed: Seed = 1,
     ppm: Ppm = 0.0,
     impair: Impair = None,
+    hold: Holds = None,
+    hold_s: HoldFor = 6.0,
+    hold_on: HoldOn = None,
+    force_gain: ForceGain = 1.0,
+    position_gain: PositionGain = 1.0,
     truth: TruthFile = None,
     once: Once = False,  # noqa: FBT002
 ) -> None:
@@ -174,6 +221,7 @@ def serve_tcp(
     play = _play(
         scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
         lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once,
+        hold=_Hold(hold, hold_s, hold_on, force_gain, position_gain),
     )  # fmt: skip
 
     def ports() -> list[PtyPort | TcpPort]:
@@ -200,6 +248,7 @@ def _play(
     impair: list[str] | None,
     truth: Path | None,
     once: bool,
+    hold: _Hold,
 ) -> Play:
     """What the options ask for. Raises BadParameter."""
     if side not in (None, "left", "right"):
@@ -222,6 +271,7 @@ def _play(
             raise BadParameter(str(wrong)) from None
         return Play(boards=(("", board),), impair=wrongs, seed=seed, ends=duration(recording) + TAIL if once else None)
     chosen = _scenario(name, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio, lag=lag, rest=rest, seed=seed)
+    chosen = hold.of(chosen)
     if not once:  # the rest between the last set and the first is like the others
         chosen = chosen.but(tail_s=max(rest - chosen.lead_s, 0.0))
     session = Session(chosen)
