@@ -22,7 +22,7 @@ from firmware_bridge.drivers import make_driver
 from firmware_bridge.link import Chunk
 from firmware_bridge.messages import BoardFault, BoardStatus, Message, SampleBlock
 from firmware_bridge.messages import Identity as BoardIdentity
-from protocols.events import SIDES, AnyEvent, Health, Info, State, Telemetry
+from protocols.events import SIDES, AnyEvent, Health, Info, Severity, State, Telemetry
 from protocols.recording import (
     ChunkIn,
     CommandIn,
@@ -215,7 +215,8 @@ class Pipeline:
             self._rewire(key, found, t)
         for name in WIRING_PROBLEMS:
             detail = found.problems.get(name)
-            self._troubles.say(t, name, f"{key.board}/{key.source}", ("error", detail) if detail is not None else None)
+            severity: Severity = "info" if name == "side_differs" else "error"
+            self._troubles.say(t, name, f"{key.board}/{key.source}", (severity, detail) if detail is not None else None)
 
     def _rewire(self, key: Key, found: Wiring, t: float) -> None:
         """From here on the samples of a source are of this boot and these channels."""

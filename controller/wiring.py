@@ -18,7 +18,9 @@ from firmware_bridge.messages import ChannelInfo, Identity
 from protocols.events import SIDES, Side
 
 KINDS: Final[tuple[Kind, Kind]] = ("force", "position")
-ProblemName = Literal["side_unknown", "side_twice", "channel_absent", "channel_kind", "calibration_foreign"]
+ProblemName = Literal[
+    "side_unknown", "side_twice", "side_differs", "channel_absent", "channel_kind", "calibration_foreign"
+]
 
 
 class Key(NamedTuple):
@@ -106,6 +108,11 @@ def _configured(config: CalibratedStation, key: Key, identity: Identity) -> Wiri
         if info.kind != kind:
             problems["channel_kind"] = f"{place} says that its channel {channel.channel} is a {info.kind}"
             continue
+        if info.side is not None and info.side != side:
+            problems["side_differs"] = (
+                f"{place} says that its channel {channel.channel} is on the {info.side}; it is taken for the "
+                f"{side} one, as configured: if that is not meant, exchange the two"
+            )
         calibration, foreign = _calibration(config, key, identity, channel.channel, (side, kind))
         wires.append(Wire(channel.channel, side, kind, calibration))
         problems |= foreign

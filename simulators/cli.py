@@ -128,7 +128,9 @@ Impair = Annotated[
     list[str] | None,
     Option(
         help="What goes wrong; may be given several times: loss=0.01 duplicate=0.01 corrupt=0.001 reorder=0.01 "
-        "jitter=0.02 disconnect=20:3 stuck=left_force_n:10:2 saturate=left_force_n:10:2"
+        "jitter=0.02 disconnect=20:3 gap=20:0.4 stuck=left_force_n:10:2 saturate=left_force_n:10:2 "
+        "clip=left_force_n:250 unplugged=left_force_n:10:60 drift=left_force_n:30:25 spike=left_force_n:10:400 "
+        "reversed=left_force_n slip=left_position_m:10:0.03 chatter=left_position_m:10:1 swapped"
     ),
 ]
 TruthFile = Annotated[Path | None, Option("--truth", help="Write what really happens to this file, as JSON.")]
@@ -263,7 +265,9 @@ def _play(
     now = time.monotonic()
     if csv is not None:
         if truth is not None or side is not None or two or faults:
-            raise BadParameter("--truth, --side, --two-boards, stuck and saturate go with a scenario, not with --csv")
+            raise BadParameter(
+                "--truth, --side, --two-boards and a sensor's defects go with a scenario, not with --csv"
+            )
         try:
             recording = read_csv(csv)
             board = replay_board(recording, now=now, seed=seed)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from protocols.events import SIDES, Side
-from simulators.scenarios import Session
-from simulators.sources import Fault, SessionSource
+from simulators.scenarios import Fault, Session
+from simulators.sources import SessionSource
 from simulators.virtual_board import VirtualBoard, World
 
 

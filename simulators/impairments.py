@@ -13,9 +13,20 @@ from typing import Final, Protocol
 
 from firmware_bridge.link import Chunk
 from protocols.neutral_csv import CHANNELS
-from simulators.sensor_faults import Saturate, Stuck
-from simulators.sensors import FORCE_CHANNELS
-from simulators.sources import Fault
+from simulators.scenarios import Fault
+from simulators.sensor_faults import (
+    Chatter,
+    Clip,
+    Drift,
+    Reversed,
+    Saturate,
+    Slip,
+    Spike,
+    Stuck,
+    Swapped,
+    Unplugged,
+)
+from simulators.sensors import FORCE_CHANNELS, POSITION_CHANNELS
 
 
 class ImpairmentError(ValueError):
@@ -150,6 +161,28 @@ class Disconnect:
 
 
 @dataclass(slots=True)
+class Hush:
+    """A board that says nothing from `at` for `lasts` s of host time while its link stays up.
+
+    `at` counts from the first chunk that comes by.
+    """
+
+    at: float
+    lasts: float
+    hits: int = 0
+    _began: float | None = field(default=None, init=False, repr=False)
+
+    def __call__(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """Those that were sent before and after."""
+        if chunks and self._began is None:
+            self._began = chunks[0].received_at
+        began = self._began or 0.0
+        kept = [chunk for chunk in chunks if not self.at <= chunk.received_at - began < self.at + self.lasts]
+        self.hits += len(chunks) - len(kept)
+        return kept
+
+
+@dataclass(slots=True)
 class Impairments:
     """Several, the first nearest to the board."""
 
@@ -168,8 +201,10 @@ class Impairments:
 
 
 KNOWN: Final = (
-    "loss=SHARE, duplicate=SHARE, corrupt=SHARE, reorder=SHARE, jitter=SECONDS, disconnect=AT:SECONDS, "
-    "stuck=CHANNEL:AT:SECONDS, saturate=CHANNEL:AT:SECONDS"
+    "loss=SHARE, duplicate=SHARE, corrupt=SHARE, reorder=SHARE, jitter=SECONDS, disconnect=AT:SECONDS, gap=AT:SECONDS, "
+    "stuck=CHANNEL:AT:SECONDS, saturate=FORCE:AT:SECONDS, clip=FORCE:NEWTON, unplugged=FORCE:AT:SECONDS, "
+    "drift=FORCE:AT:NEWTON, spike=CHANNEL:AT:BY, reversed=CHANNEL, slip=POSITION:AT:METRES, "
+    "chatter=POSITION:AT:SECONDS, swapped"
 )
 _OVER_CHUNKS: Final[dict[str, Callable[[float, int], Impairment]]] = {
     "loss": Loss,
@@ -177,6 +212,18 @@ _OVER_CHUNKS: Final[dict[str, Callable[[float, int], Impairment]]] = {
     "corrupt": Corrupt,
     "reorder": Reorder,
     "jitter": Jitter,
+}
+
+_OF_SENSORS: Final[dict[str, tuple[Sequence[str], int, Callable[..., Fault]]]] = {  # channels, numbers, what it makes
+    "stuck": (CHANNELS, 2, Stuck),
+    "saturate": (FORCE_CHANNELS, 2, Saturate),
+    "clip": (FORCE_CHANNELS, 1, Clip),
+    "unplugged": (FORCE_CHANNELS, 2, Unplugged),
+    "drift": (FORCE_CHANNELS, 2, Drift),
+    "spike": (CHANNELS, 2, Spike),
+    "reversed": (CHANNELS, 0, Reversed),
+    "slip": (POSITION_CHANNELS, 2, Slip),
+    "chatter": (POSITION_CHANNELS, 2, Chatter),
 }
 
 
@@ -192,10 +239,12 @@ def parse(texts: Sequence[str], *, seed: int = 1) -> tuple[Impairments, list[Fau
                 over_chunks.append(_OVER_CHUNKS[name](_share(argument), seed + k))
             elif name == "disconnect":
                 over_chunks.append(Disconnect(float(parts[0]), float(parts[1])))
-            elif name == "stuck" and parts[0] in CHANNELS:
-                faults.append(Stuck(parts[0], float(parts[1]), float(parts[2])))
-            elif name == "saturate" and parts[0] in FORCE_CHANNELS:
-                faults.append(Saturate(parts[0], float(parts[1]), float(parts[2])))
+            elif name == "gap":
+                over_chunks.append(Hush(float(parts[0]), float(parts[1])))
+            elif name in _OF_SENSORS and _fits(name, parts):
+                faults.append(_OF_SENSORS[name][2](parts[0], *(float(part) for part in parts[1:])))
+            elif text == "swapped":
+                faults.append(Swapped())
             else:
                 raise ImpairmentError(f"no impairment {text!r}; there are {KNOWN}")
         except (ValueError, IndexError, TypeError) as wrong:
@@ -203,6 +252,12 @@ def parse(texts: Sequence[str], *, seed: int = 1) -> tuple[Impairments, list[Fau
                 raise
             raise ImpairmentError(f"{text!r} is no impairment; there are {KNOWN}") from None
     return Impairments(tuple(over_chunks)), faults
+
+
+def _fits(name: str, parts: Sequence[str]) -> bool:
+    """Whether a sensor's defect is given a channel that can have it, and as many numbers as it takes."""
+    channels, count, _ = _OF_SENSORS[name]
+    return parts[0] in channels and len(parts) == 1 + count
 
 
 def _share(text: str) -> float:

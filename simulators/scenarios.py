@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from protocols.neutral_csv import CHANNELS
 from simulators.cable import Cable
 from simulators.holds import Hold, lay
 from simulators.lifter import Handling, Lifter, Oddity, SetBuilder, SetPlan, Stroke
-from simulators.sensors import Sensor, Sensors
+from simulators.sensor_faults import OverRows, Swapped
+from simulators.sensors import Counts, Sensor, Sensors
 from simulators.trajectory import Floats, Path
 from simulators.truth import RepTruth, SetTruth, Truth, rep_truth, set_truth
 
@@ -168,6 +169,13 @@ class Session:
         ]
 
 
+class Fault(Protocol):
+    """A defect of one channel's sensor; times in s of the world."""
+
+    def __call__(self, sensor: Sensor, times: Floats, counts: Counts) -> Counts:
+        """The counts as the defect makes them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """Samples (t, left_position_m, left_force_n, right_position_m, right_force_n; None: not measured) and the truth."""
@@ -176,19 +184,28 @@ class Simulation:
     truth: Truth
 
 
-def simulate(scenario: Scenario) -> Simulation:
-    """Play a scenario at its rate."""
+def simulate(scenario: Scenario, faults: Sequence[Fault | OverRows] = ()) -> Simulation:
+    """Play a scenario at its rate, with defects of its sensors; the truth knows nothing of them."""
     session = Session(scenario)
     times = _instants(scenario, session.duration)
     columns: list[list[float] | list[None]] = []
     for channel in CHANNELS:
         if channel in scenario.channels:
             sensor = Sensor(channel, scenario.sensors, scenario.seed)
-            columns.append(sensor.nominal(sensor.counts(session.values(channel, times))).tolist())
+            taken_from: str = channel
+            for fault in faults:
+                taken_from = fault.reads(taken_from) if isinstance(fault, Swapped) else taken_from
+            counts = sensor.counts(session.values(taken_from, times))
+            for fault in faults:
+                counts = counts if isinstance(fault, OverRows) else fault(sensor, times, counts)
+            columns.append(sensor.nominal(counts).tolist())
         else:
             columns.append([None] * len(times))
     a, b, c, d = columns
-    return Simulation(list(zip(times.tolist(), a, b, c, d, strict=True)), session.truth)
+    rows = list(zip(times.tolist(), a, b, c, d, strict=True))
+    for fault in faults:
+        rows = fault.rows(rows) if isinstance(fault, OverRows) else rows
+    return Simulation(rows, session.truth)
 
 
 def samples(scenario: Scenario, rate_hz: float | None = None, **changes: Any) -> Iterator[Sample]:

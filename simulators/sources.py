@@ -13,8 +13,9 @@ from typing import Final, Protocol
 import numpy as np
 
 from protocols.cablelink import Channel, ChannelSide, Kind, SampleStatus, Unit
-from simulators.scenarios import Session
-from simulators.sensors import Counts, Sensor
+from simulators.scenarios import Fault, Session
+from simulators.sensor_faults import Swapped
+from simulators.sensors import Sensor
 from simulators.trajectory import Floats
 
 AHEAD: Final = 256  # samples that are computed at once; what they are does not depend on it
@@ -58,13 +59,6 @@ class Source(Protocol):
 
     def rehome(self, t: float) -> None:
         """The board restarts at t (s, world): what counts increments counts from here, and a tare is forgotten."""
-
-
-class Fault(Protocol):
-    """A defect of one channel's sensor; times in s of the world."""
-
-    def __call__(self, sensor: Sensor, times: Floats, counts: Counts) -> Counts:
-        """The counts as the defect makes them."""
 
 
 class SessionSource:
@@ -172,7 +166,10 @@ class SessionSource:
         self._computed += AHEAD
 
     def _values(self, sensor: Sensor, times: Floats) -> Floats:
-        return self.session.values(sensor.channel, self._wrapped(times))
+        channel = sensor.channel
+        for fault in self._faults:
+            channel = fault.reads(channel) if isinstance(fault, Swapped) else channel
+        return self.session.values(channel, self._wrapped(times))
 
     def _wrapped(self, times: Floats) -> Floats:
         return np.asarray(times % self.session.duration) if self._loop else times

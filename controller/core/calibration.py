@@ -8,6 +8,8 @@ ZERO_AFTER = 0.4  # s of a steady force on a standing, unloaded cable that are a
 ZERO_BAND = 2.5  # N to each side that are steady
 ZERO_SHARE = 0.03  # of the force; the same for a cell that was never tared
 ZERO_NOISE = 5.0  # standard deviations of the cell's noise; the same for a noisy one
+ZERO_STAYS = 3.0  # s of it between two sets that are a zero which has moved
+ZERO_STAYS_IN_SET = 4.5  # s; the same after a rep, where somebody may only rest
 DRIFT = 4.0  # N that a zero may creep up from one rest to the next
 
 
@@ -31,36 +33,55 @@ class ZeroTracker:
 
     A cable may be judged unloaded only where its stack rests: still, and at home; the caller says so. A steady force
     there is zero when it is the first one, when it is lower than the zero so far (a cable cannot push), or when it
-    has crept up by no more than a cell drifts. Anything else is somebody holding on.
+    has crept up by no more than a cell drifts. A force that stays for seconds, and is small beside the usual one, is
+    a zero that has moved. Anything else is somebody holding on.
     """
 
-    __slots__ = ("_count", "_level", "_since", "_sum", "known", "zero")
+    __slots__ = ("_count", "_level", "_seen", "_since", "_sum", "known", "zero")
 
     def __init__(self) -> None:
         self.zero = 0.0  # N
         self.known = False
+        self._seen: float | None = None  # N, the last unloaded level, followed or not
         self._level: float | None = None
         self._since = 0.0
         self._sum = 0.0
         self._count = 0
 
-    def rest(self, t: float, force: float, *, noise: float = 0.0) -> None:
-        """Take one sample of a standing, unloaded cable, and the standard deviation of its noise in N."""
+    def rest(
+        self,
+        t: float,
+        force: float,
+        *,
+        noise: float = 0.0,
+        follow: bool = True,
+        apart: float = 0.0,
+        stays: float = ZERO_STAYS,
+    ) -> float | None:
+        """Take one sample of a standing, unloaded cable, and the standard deviation of its noise in N.
+
+        Returns the unloaded level once it is known. follow: take it for zero; apart: N that it may be higher than
+        before where it stays for so many s.
+        """
         band = max(ZERO_BAND, ZERO_NOISE * noise)
         if self._level is None or abs(force - self._level) > max(band, ZERO_SHARE * abs(self._level)):
             self._level, self._since, self._sum, self._count = force, t, 0.0, 0
         self._sum += force
         self._count += 1
-        self._level = self._sum / self._count
+        level = self._level = self._sum / self._count
         if t - self._since < ZERO_AFTER:
-            return
-        if not self.known or self._level < self.zero + DRIFT:
-            self.zero = self._level
-            self.known = True
+            return None
+        room = max(DRIFT, apart) if t - self._since >= stays else DRIFT
+        if self._seen is not None and level >= self._seen + room:
+            return None
+        self._seen = level
+        if follow:
+            self.zero, self.known = level, True
+        return level
 
     def set(self, force: float) -> None:
         """A tare: this force is zero from now on."""
-        self.zero = force
+        self.zero = self._seen = force
         self.known = True
         self._level = None
 

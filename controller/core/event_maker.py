@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from controller.core.rep_metrics import Measures
+from controller.core.sensor_truth import KINDS
 from controller.core.settings import ChannelCalibration, CoreSettings, Identity
 from controller.core.side import Announcement, Side
-from protocols.events import AnyEvent, Event, event_id
+from protocols.events import AnyEvent, Event, Rep, event_id
 
 E = TypeVar("E", bound=Event)
 
@@ -33,6 +34,9 @@ REP_FIELDS = {
     "ldlj": "ldlj",
     "sticking_point_pct": "sticking_point_pct",
 }
+
+TIMES = ("concentric_s", "top_s", "eccentric_s", "bottom_s", "hold_s")
+COSTS = {"cut_off": 0.3, "let_go": 0.1, "unreferenced": 0.1} | {name: kind.cost for name, kind in KINDS.items()}
 
 
 def rounded(value: float | None, digits: int = 6) -> float | None:
@@ -103,6 +107,9 @@ def rep_fields(
     fields |= _times(measures, said, final=final, before=before, anchor=anchor)
     calibrations = [channel.calibration for channel in (side.force, side.position) if channel is not None]
     named = [each.id for each in calibrations if each.id is not None]
+    for name in TIMES:
+        if name in measures.reasons:
+            fields[name] = None
     flags = list(said.flags)
     if calibrations and len(named) < len(calibrations):
         flags.append("uncalibrated")
@@ -116,7 +123,7 @@ def rep_fields(
     for name, value in fields.items():
         if value is None and name not in reasons and name != "bottom_s":
             reasons[name] = _why(name, side, final=final)
-    if fields["bottom_s"] is None:
+    if fields["bottom_s"] is None and "bottom_s" not in reasons:
         reasons["bottom_s"] = "first" if before is None else "overlap"
     reasons = {name: word for name, word in reasons.items() if fields.get(name) is None}
     hz = side.hz
@@ -131,6 +138,23 @@ def rep_fields(
         "calibration_age_s": _age(calibrations, anchor + now) if anchor > 0.0 else None,
         "algorithm": algorithm,
         "sample_hz": rounded(hz, 1),
+    }
+
+
+def revised_fields(event: Rep, measures: Measures, flags: list[str]) -> dict[str, Any]:
+    """What changes in a rep's event when a fault is found that had touched it; nothing where it said so already."""
+    had = event.flags.split(",") if event.flags else []
+    new = [flag for flag in flags if flag not in had]
+    gone = {key: measures.reasons[name] for name, key in REP_FIELDS.items() if name in measures.reasons}
+    gone |= {name: measures.reasons[name] for name in TIMES if name in measures.reasons}
+    lost = {key: word for key, word in gone.items() if getattr(event, key) is not None}
+    if not new and not lost:
+        return {}
+    cost = sum(COSTS.get(flag, 0.0) for flag in new)
+    return dict.fromkeys(lost) | {
+        "flags": ",".join([*had, *new]),
+        "reasons": ",".join(filter(None, (event.reasons, reasons_text(lost)))),
+        "confidence": round(max(event.confidence - cost, 0.1), 2),
     }
 
 
@@ -168,9 +192,8 @@ def _why(name: str, side: Side, *, final: bool) -> str:
 def _confidence(said: Announcement, flags: list[str]) -> float:
     """0 to 1: a finished rep without a flag is sure; each flag that touches the count takes something away."""
     value = 1.0 if said.status == "final" else 0.8
-    for flag, cost in (("gap", 0.2), ("cut_off", 0.3), ("let_go", 0.1), ("unreferenced", 0.1), ("saturated", 0.05)):
-        if flag in flags:
-            value -= cost
+    for flag in dict.fromkeys(flags):
+        value -= COSTS.get(flag, 0.0)
     if said.partial:
         value -= 0.1
     return round(max(value, 0.1), 2)

@@ -1,12 +1,13 @@
 """From a stream of positions to what the phases need: clean samples, noise, stillness, velocity, rate.
 
 Everything here is a recursion over single samples, so nothing depends on how the input was cut.
-Delay: the spike gate holds one sample back; the velocity of `Velocity` lags by its time constant.
+Delay: the leap gate holds one sample back; the velocity of `Velocity` lags by its time constant.
 """
 
 from __future__ import annotations
 
-from math import sqrt
+from collections.abc import Callable
+from math import inf, sqrt
 
 STILL_AFTER = 0.11  # s within the band that count as standing
 STILL_BAND = 0.0005  # m; a level is kept within half a millimetre
@@ -17,43 +18,95 @@ THIRD_DIFFERENCE = sqrt(20.0)  # standard deviation of the third difference of u
 VELOCITY_TAU = 0.03  # s
 GAP_PERIODS = 4.0  # sample periods without a sample that are a gap
 GAP_LEAST = 0.05  # s; shorter ones are bridged
+BURST = 0.0105  # s; longer than a burst of interference is a step
+LEAP_KNOWN = 16  # samples; before, it is not known what a leap is
+LEAP = 4.0  # times the liveliest second difference
+OF_LATE = 0.15  # s; time constant with which that is forgotten
 
 
-class SpikeGate:
-    """Takes out a single sample that leaps away from both neighbours; holds one sample back.
+class LeapGate:
+    """Takes out samples that leap away and come back at once: one alone, or a burst of some milliseconds.
 
-    A leap counts when it is over `least` plus `per_second` times the time to its neighbours, on the same side of
-    both. What follows is judged afresh, so a step that stays is let through.
+    A leap is larger than any change that the channel has just made: `least`, `share` of all that it has shown so
+    far, LEAP times its liveliest second difference of late, and what `bends` allows in the time between two samples.
+    What follows is judged afresh, so a step that stays is let through. Holds one sample back; more during a leap.
     """
 
-    __slots__ = ("_before", "_held", "_least", "_per_second", "spikes")
+    __slots__ = (
+        "_a",
+        "_b",
+        "_bends",
+        "_count",
+        "_high",
+        "_least",
+        "_lively",
+        "_low",
+        "_pending",
+        "_share",
+        "taken_out",
+    )
 
-    def __init__(self, *, least: float, per_second: float) -> None:
-        self._least = least
-        self._per_second = per_second
-        self._before: float | None = None
-        self._held: tuple[float, float] | None = None
-        self.spikes = 0
+    def __init__(self, *, least: float, share: float, bends: Callable[[float, float], float]) -> None:
+        """bends: from s between two samples, and the range shown so far, to what may lie between their values."""
+        self._least, self._share, self._bends = least, share, bends
+        self._a: tuple[float, float] | None = None  # the last but one that was let through
+        self._b: tuple[float, float] | None = None
+        self._pending: list[tuple[float, float]] = []
+        self._lively = 0.0
+        self._count = 0
+        self._high, self._low = -inf, inf
+        self.taken_out: list[tuple[float, float]] = []  # times and values, until somebody takes them
 
-    def step(self, t: float, value: float) -> tuple[float, float] | None:
-        """Take a sample, return the one before it, or None when that was a spike or there is none yet."""
-        held, self._held = self._held, (t, value)
-        if held is None:
-            return None
-        if self._before is not None:
-            limit = self._least + self._per_second * (t - held[0])
-            up, on = held[1] - self._before, held[1] - value
-            if (up > limit and on > limit) or (up < -limit and on < -limit):
-                self.spikes += 1
-                return None
-        self._before = held[1]
-        return held
+    def step(self, t: float, value: float) -> list[tuple[float, float]]:
+        """Take a sample, return those that are now known to be none, or no longer to be, leaps."""
+        if self._b is None or not self._pending or self._count < LEAP_KNOWN:
+            pass
+        elif abs(self._pending[0][1] - self._b[1]) > self._least:  # else it is none, whatever the limit is
+            limit = self._limit(self._pending[0][0] - self._b[0])
+            away = [self._away(at, held) for at, held in self._pending]
+            if min(abs(each) for each in away) > limit:
+                off = self._away(t, value)
+                near = abs(off) <= max(limit, 0.3 * abs(away[0]))
+                if near and all(abs(each - off) > limit for each in away):
+                    self.taken_out += self._pending
+                    self._pending = [(t, value)]
+                    return []
+                if not near and t - self._pending[0][0] <= BURST:
+                    self._pending.append((t, value))
+                    return []
+        out = self._pending
+        for each in out:
+            self._let_through(*each)
+        self._pending = [(t, value)]
+        return out
 
-    def flush(self) -> tuple[float, float] | None:
-        """Let go of the sample that is held back."""
-        held, self._held = self._held, None
-        self._before = None
-        return held
+    def flush(self) -> list[tuple[float, float]]:
+        """Let go of what is held back."""
+        out, self._pending = self._pending, []
+        self._a = self._b = None
+        return out
+
+    def _away(self, t: float, value: float) -> float:
+        """How far a sample lies beyond where the channel was, and would be at t if it went on as it did."""
+        assert self._b is not None
+        was = would_be = self._b[1]
+        if self._a is not None and 0.0 < t - self._b[0] <= 4.0 * (self._b[0] - self._a[0]):
+            would_be += (self._b[1] - self._a[1]) / (self._b[0] - self._a[0]) * (t - self._b[0])
+        return value - min(max(value, min(was, would_be)), max(was, would_be))
+
+    def _limit(self, dt: float) -> float:
+        spread = max(self._high - self._low, 0.0)
+        return max(self._least, self._share * spread, LEAP * self._lively) + self._bends(dt, spread)
+
+    def _let_through(self, t: float, value: float) -> None:
+        self._count += 1
+        self._high, self._low = max(self._high, value), min(self._low, value)
+        if self._b is not None:
+            step = t - self._b[0]
+            self._lively *= max(1.0 - step / OF_LATE, 0.0)
+            if self._a is not None and 0.5 * step < self._b[0] - self._a[0] < 2.0 * step:
+                self._lively = max(self._lively, abs(value - 2.0 * self._b[1] + self._a[1]))
+        self._a, self._b = self._b, (t, value)
 
 
 class Period:

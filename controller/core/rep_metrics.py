@@ -31,6 +31,7 @@ class Measures:
     t_end: float | None = None
     t_lowered: float | None = None  # end of the eccentric; before t_start where the rep starts with it
     rom: float | None = None
+    way: float | None = None  # m, the ROM as it was read, also where it may not be shown
     start_x: float = 0.0
     mean_velocity: float | None = None
     peak_velocity: float | None = None
@@ -80,7 +81,7 @@ def date_concentric(
     t_top, t_lower = _held(trace, arrive, leave, turn=float(trace.t[top]))
     measures = Measures(t_start=begin.t_level, t_top=max(t_top, begin.t_level + trace.dt), t_lower=t_lower)
     measures.start_x = begin.level
-    measures.rom = arrive.level - begin.level
+    measures.rom = measures.way = arrive.level - begin.level
     return measures, top
 
 

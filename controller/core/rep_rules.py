@@ -45,8 +45,8 @@ class Finished:
     @property
     def rom(self) -> float:
         """Range of motion, m."""
-        assert self.measures.rom is not None
-        return self.measures.rom
+        assert self.measures.way is not None
+        return self.measures.way
 
     @property
     def lowering(self) -> float | None:
@@ -141,7 +141,6 @@ class RepRules:
 
     def _handling(self, stroke: Finished, following: Finished, before: Finished, last: Finished) -> bool:
         """Whether a stroke before two agreeing reps was handling: by its load, else by its place and its rhythm."""
-        assert stroke.measures.rom is not None
         usual = min(before.rom, last.rom)
         share = stroke.rom / usual
         start = 0.5 * (before.measures.start_x + last.measures.start_x)

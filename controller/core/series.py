@@ -16,7 +16,11 @@ PARTIAL: Final = 0.6  # of the reference ROM; a rep under it is partial
 RAIL_RUN: Final = 5  # equal samples
 RAIL_TIME: Final = 0.04  # s
 RAIL_SHARE: Final = 4  # times the longest run that this cell shows under load
-RAIL_KINK: Final = 0.3  # of the steps before: a rail is run into, a plateau is eased into
+RAIL_CHANGES: Final = 10  # of value; before, nothing is known of the range
+RAIL_RANGE: Final = 15.0  # N; no converter ends before
+RAIL_COARSE: Final = 0.02  # of the extreme; a cell with larger counts shows plateaus anyway
+RAIL_EASED: Final = 0.15  # of the steps before: a plateau is eased into
+RAIL_KINK: Final = 0.6  # of the steps before: a rail is run into
 
 
 class Series:
@@ -55,44 +59,32 @@ class Series:
         return sum(part) / len(part) if part else None
 
 
-class Spans:
-    """Stretches of time, s, in which something was wrong."""
-
-    __slots__ = ("_spans",)
-
-    def __init__(self) -> None:
-        self._spans: list[tuple[float, float]] = []
-
-    def add(self, t0: float, t1: float) -> None:
-        """Mark t0 to t1; joins the last span when they touch."""
-        if self._spans and t0 <= self._spans[-1][1] + 0.1:
-            self._spans[-1] = (self._spans[-1][0], max(t1, self._spans[-1][1]))
-        else:
-            self._spans = [*self._spans[-63:], (t0, t1)]
-
-    def touch(self, t0: float, t1: float) -> bool:
-        """Whether any span reaches into t0 to t1."""
-        return any(a < t1 and b > t0 for a, b in self._spans)
-
-
 class Rail:
     """Notices a force that stands at the end of its converter's range.
 
     There the samples are exactly equal at the extreme of all that was seen, for several times longer than this cell
-    repeats itself under load anyway, and they were run into: a plateau that is eased into is a hold.
+    repeats itself under load anyway, and they were run into: a plateau that is eased into is a hold. Where the cell is
+    coarse, or the last step into it is a single count, that is not known; then the same end has to be reached twice.
     """
 
-    __slots__ = ("_before", "_ease", "_high", "_kinked", "_last", "_low", "_run", "_since", "_usual")
+    __slots__ = (
+        "_before", "_changes", "_ease", "_eased", "_fine", "_high", "_kinked", "_last", "_low", "_plateau", "_quantum",
+        "_run", "_since", "_usual", "earlier",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._last: float | None = None
         self._before = 0.0
         self._ease = 0.0
-        self._kinked = False
+        self._kinked = self._eased = self._fine = False
         self._run = 0
         self._since = 0.0
+        self._changes = 0
+        self._quantum = 0.0  # N, the smallest change
         self._usual = 1  # samples; the longest run under load that was not at the extreme
         self._high = self._low = 0.0
+        self._plateau: tuple[float, float, float] | None = None  # value, start and end of a long run at an extreme
+        self.earlier: tuple[float, float] | None = None  # s, such a run that was at a rail, as is known now
 
     def step(self, t: float, value: float) -> float | None:
         """Take a sample in N; returns since when (s) the rail has been touched, None when it is not."""
@@ -103,16 +95,46 @@ class Rail:
         if change == 0.0:
             self._run += 1
         else:
-            reach = max(self._high, -self._low)
-            if 0.5 * reach < abs(self._last) and self._low < self._last < self._high:
-                self._usual = max(self._usual, self._run)
-            self._kinked = max(change, self._before) > RAIL_KINK * self._ease
-            self._ease += 0.4 * (change - self._ease)
+            self._ended(t, change)
             self._run, self._since, self._before, self._last = 1, t, change, value
             self._high, self._low = max(self._high, value), min(self._low, value)
-        extreme = value in (self._high, self._low) and abs(value) > 0.5 * max(self._high, -self._low)
-        long = self._run >= max(RAIL_RUN, RAIL_SHARE * self._usual) and t - self._since >= RAIL_TIME
-        return self._since if long and extreme and self._kinked else None
+        if not self._long(t):
+            return None
+        before, again = self._plateau, self._plateau is not None and self._plateau[0] == value
+        if self._fine and (self._eased or not (self._kinked or again)):
+            return None
+        if not self._fine and not again:
+            return None
+        if before is not None and again:
+            self.earlier, self._plateau = before[1:], None
+        self._fine = self._kinked = True
+        self._eased = False
+        return self._since
+
+    def _long(self, t: float) -> bool:
+        """Whether the run of now is long, and at an extreme."""
+        if self._run < RAIL_RUN:
+            return False
+        reach = max(self._high, -self._low)
+        extreme = self._last in (self._high, self._low) and abs(self._last or 0.0) > 0.5 * reach
+        enough = self._run >= max(RAIL_RUN, RAIL_SHARE * self._usual) and t - self._since >= RAIL_TIME
+        return enough and extreme and self._changes >= RAIL_CHANGES and self._high - self._low > RAIL_RANGE
+
+    def _ended(self, t: float, change: float) -> None:
+        """A run is over, with a change of so many N."""
+        assert self._last is not None
+        reach = max(self._high, -self._low)
+        if self._long(t):
+            self._plateau = self._last, self._since, t
+        elif 0.5 * reach < abs(self._last) and self._low < self._last < self._high:
+            self._usual = max(self._usual, self._run)
+        self._changes += 1
+        self._quantum = change if self._quantum == 0.0 else min(self._quantum, change)
+        entry = max(change, self._before)
+        self._kinked, self._eased = entry > RAIL_KINK * self._ease, entry < RAIL_EASED * self._ease
+        coarse = self._quantum > RAIL_COARSE * reach
+        self._fine = not coarse and (change > 1.5 * self._quantum or self._before > 4.0 * self._quantum)
+        self._ease += 0.4 * (change - self._ease)
 
 
 def usual_rom(roms: list[float]) -> float | None:

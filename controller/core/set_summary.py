@@ -26,6 +26,7 @@ from protocols.events import Side as SideName
 EFFICIENCY_LOW, EFFICIENCY_HIGH = 0.20, 0.25  # gross efficiency of concentric work
 SAME_LOAD: Final = 0.10  # share by which two loads may differ and still be compared
 ALIGNED: Final = 0.05  # s; a lag less certain than this is not given
+DOUBTFUL: Final = 0.25  # of the shorter concentric; with clocks less certain it is not known which reps are pairs
 
 
 def pair_fields(
@@ -33,12 +34,16 @@ def pair_fields(
 ) -> dict[str, Any]:
     """A pair event's fields; clock_uncertainty in s, None where both sides share one clock."""
     values, why = compare(left, right, name=exercise.index)
+    if shape == "together" and clock_uncertainty is not None:
+        shortest = min(rep.span[1] - rep.span[0] for rep in (left, right))
+        if clock_uncertainty > max(ALIGNED, DOUBTFUL * shortest):
+            values, why = dict.fromkeys(values), dict.fromkeys(values, "clocks_apart")
     reasons = {f"asymmetry_{key}": word for key, word in why.items()}
     lag = uncertainty = None
     if shape != "together":
         reasons["lag_ms"] = shape
     elif clock_uncertainty is not None and clock_uncertainty > ALIGNED:
-        reasons["lag_ms"] = "clock"
+        reasons["lag_ms"] = "clocks_apart"
     else:
         lag = (right.measures.t_start - left.measures.t_start) * 1000.0
         hz = min((rep.event.sample_hz for rep in (left, right) if rep.event.sample_hz is not None), default=None)
@@ -83,14 +88,21 @@ class SetSummariser:
         shape: Shape,
         sides: dict[SideName, Side],
         settings: CoreSettings,
+        *,
+        spoilt_by: str | None = None,
     ) -> SetSummary:
-        """Put the set's event, and a comparison where there is one to make, into the log."""
+        """Put the set's event, and a comparison where there is one to make, into the log.
+
+        spoilt_by: the fault for which there can be no index, whatever the reps say.
+        """
         exercise = settings.exercise
         references = {side: reference_rom(running.reps[side]) for side in SIDES}
         partial = {side: [rep for rep in running.reps[side] if is_partial(rep, references[side])] for side in SIDES}
         full = {side: [rep for rep in running.reps[side] if rep not in partial[side]] for side in SIDES}
         facet = "mean_force" if any(side.force is not None for side in sides.values()) else "rom"
-        if shape in ("left_only", "right_only"):
+        if spoilt_by is not None:
+            result = Result(reason=spoilt_by)
+        elif shape in ("left_only", "right_only"):
             result = Result(reason="unilateral")
         elif exercise.cables_are == "one_limb_pair":
             result = Result(reason="one_limb_pair")
@@ -140,7 +152,8 @@ class SetSummariser:
             self._reps[side] += len(running.reps[side])
         if work is not None:
             self._work = (self._work or 0.0) + work
-        self._compare(summary, full, shape, sides, settings)
+        if spoilt_by is None:
+            self._compare(summary, full, shape, sides, settings)
         return summary
 
     def _compare(

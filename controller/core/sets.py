@@ -59,6 +59,8 @@ class Counted:
 
     def quantity(self, name: str) -> float | None:
         """One of the facets' quantities in SI."""
+        if f"{name}_s" in self.measures.reasons:
+            return None
         if name == "concentric":
             return self.measures.t_top - self.measures.t_start if self.measures.rom is not None else None
         if name == "eccentric":
@@ -189,7 +191,8 @@ def compare(left: Counted, right: Counted, *, name: IndexName) -> tuple[dict[str
     for key, quantity in FACETS.items():
         a, b = left.quantity(quantity), right.quantity(quantity)
         given = STROKE.get(quantity, quantity)
-        missing = [reason for rep in (left, right) if (reason := rep.measures.reasons.get(given)) is not None]
+        said = [rep.measures.reasons for rep in (left, right)]
+        missing = [each[name] for each in said for name in (given, quantity, f"{quantity}_s") if name in each]
         if a is None or b is None or missing:
             values[key], reasons[key] = None, missing[0] if missing else "unknown"
         elif key == "hold_s_pct" and (

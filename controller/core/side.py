@@ -7,9 +7,20 @@ from typing import Final, Literal
 
 import numpy as np
 
-from controller.core.calibration import Channel, ZeroTracker
+from controller.core.cable_watch import CableWatch
+from controller.core.calibration import ZERO_STAYS, ZERO_STAYS_IN_SET, Channel, ZeroTracker
+from controller.core.channel_watch import FASTEST_TURN
 from controller.core.efforts import Change, Efforts
-from controller.core.kinematics import FORCE_NOISE_FLOOR, STILL_BAND, Noise, Period, SpikeGate, Stillness, Velocity
+from controller.core.kinematics import (
+    FORCE_NOISE_FLOOR,
+    GAP_PERIODS,
+    STILL_BAND,
+    LeapGate,
+    Noise,
+    Period,
+    Stillness,
+    Velocity,
+)
 from controller.core.rep_metrics import (
     Measures,
     date_concentric,
@@ -20,9 +31,10 @@ from controller.core.rep_metrics import (
 from controller.core.rep_phases import Phase, RepPhases, Turn
 from controller.core.rep_rules import LEAD_IN as LEAD_IN_STROKES
 from controller.core.rep_rules import Finished, RepRules
-from controller.core.series import Rail, Reference, Series, Spans
+from controller.core.sensor_truth import Marks
+from controller.core.series import Rail, Reference, Series
 from controller.core.settings import ChannelCalibration, Exercise
-from controller.core.trace import Trace
+from controller.core.trace import Floats, Trace
 from controller.core.validity import (
     ECCENTRIC_FORCE_FIELDS,
     ECCENTRIC_MOTION_FIELDS,
@@ -39,10 +51,22 @@ SNATCH: Final = 1.5  # s; a shorter effort may be a snatch at the handle
 SNATCH_GAP: Final = 0.7  # s from it to the pull it belongs to
 SNATCH_SHARE: Final = 3.0  # times as long as the snatch the pull must last
 HOME_BAND: Final = 0.03  # m over the lowest resting level that are still home
-FORCE_SPIKE: Final = 60.0  # N; with FORCE_RATE, a lone sample so far from both neighbours is none of the hand's
-FORCE_RATE: Final = 4000.0  # N/s
-POSITION_SPIKE: Final = 0.03  # m
-POSITION_RATE: Final = 6.0  # m/s; no hand moves a loaded handle faster
+FORCE_SPIKE: Final = 20.0  # N; smaller ones do not matter
+FORCE_SPIKE_SHARE: Final = 0.15  # of the range of forces so far
+POSITION_SPIKE: Final = 0.004  # m
+SET_APART: Final = 0.3  # of the usual force; a higher one between two sets is a load and no zero
+SILENT: Final = 1.0  # s; a channel alone that is silent for so long has a gap
+UNHEARD: Final = 0.25  # s; the same within a rep
+
+
+def force_bends(dt: float, spread: float) -> float:
+    """How far a lone sample may really lie from both neighbours, N: at low rates one sample is a whole jerk."""
+    return (4000.0 * dt + spread) * min(max((dt - 0.012) / 0.04, 0.0), 1.0)
+
+
+def position_bends(dt: float, spread: float) -> float:  # noqa: ARG001 - a hand's acceleration does not know the range
+    """The same in m, by the most that anything accelerates a handle."""
+    return FASTEST_TURN * dt * dt
 
 
 @dataclass(slots=True)
@@ -73,8 +97,9 @@ class Side:
         self.zero = ZeroTracker()
         self.reference = Reference()
         self._firsts: list[Finished] | None = []  # the set's first strokes, until they have been judged
-        self.gaps = Spans()
-        self.saturated = Spans()
+        self.marks = Marks()
+        self.watch = CableWatch(exercise, self.marks)
+        self._aside: list[Measures] = []  # strokes without load; reps after all where the cell turns out to be off
         self.unreferenced = False
         self.announced = False  # a provisional stands
         self.dropped_at: float | None = None  # s, when this set's last dropped handle was home: no rep, but training
@@ -82,14 +107,15 @@ class Side:
         self.x: float | None = None
         self.f: float | None = None
         self.spikes = 0
+        self.strokes: list[tuple[float, float]] = []  # s, starts and tops, until somebody takes them
         self._track_zero = True
         self.announcements: list[Announcement] = []
         self._reset()
 
     def _reset(self) -> None:
         self._xs, self._fs = Series(), Series()
-        self._x_gate = SpikeGate(least=POSITION_SPIKE, per_second=POSITION_RATE)
-        self._f_gate = SpikeGate(least=FORCE_SPIKE, per_second=FORCE_RATE)
+        self._x_gate = LeapGate(least=POSITION_SPIKE, share=0.0, bends=position_bends)
+        self._f_gate = LeapGate(least=FORCE_SPIKE, share=FORCE_SPIKE_SHARE, bends=force_bends)
         self.x_period, self.f_period = Period(), Period()
         self._noise, self._still, self._velocity = Noise(), Stillness(), Velocity()
         self._force_noise = Noise(floor=FORCE_NOISE_FLOOR)
@@ -118,6 +144,7 @@ class Side:
         """The board restarted: its incremental position starts from anywhere."""
         self._end_stroke(self._xs.t[-1] if self._xs.t else 0.0, moving=False)
         zero, force = self.zero, self.f
+        self.watch.restart(self._xs.t[-1] if self._xs.t else 0.0)
         self._reset()
         self.zero, self.f = zero, force
         self.x = None
@@ -171,30 +198,45 @@ class Side:
         """Take one position sample."""
         if self.position is None:
             self.position = Channel(ChannelCalibration())
-        passed = self._x_gate.step(t, self.position.physical(counts))
-        self.spikes = self._x_gate.spikes + self._f_gate.spikes
-        if passed is not None:
-            self._step_position(*passed)
+        self.watch.sampled("position", t)
+        for each in self._x_gate.step(t, self.position.physical(counts)):
+            self._step_position(*each)
+        if self._x_gate.taken_out:
+            self._left_out("position", self._x_gate, t)
 
     def feed_force(self, t: float, counts: float, *, saturated: bool) -> None:
         """Take one force sample."""
         if self.force is None:
             self.force = Channel(ChannelCalibration())
         if saturated:
-            self.saturated.add(t, t)
-        passed = self._f_gate.step(t, self.force.physical(counts))
-        if passed is not None:
-            self._step_force(*passed)
+            self.watch.railed(t, t)
+        self.watch.sampled("force", t)
+        for each in self._f_gate.step(t, self.force.physical(counts)):
+            self._step_force(*each)
+        if self._f_gate.taken_out:
+            self._left_out("force", self._f_gate, t)
+
+    def _left_out(self, channel: str, gate: LeapGate, t: float) -> None:
+        self.spikes += len(gate.taken_out)
+        self.watch.leapt(channel, gate.taken_out, t)
+        gate.taken_out = []
+
+    def idle(self, t: float, *, after: float = SILENT) -> None:
+        """Time goes on: a channel from which nothing has come for `after` s, while others do, has a gap."""
+        for name, series, period in (("position", self._xs, self.x_period), ("force", self._fs, self.f_period)):
+            if series.t and period.seconds and t - series.t[-1] > max(after, (GAP_PERIODS + 2.0) * period.seconds):
+                self.watch.gap(name, series.t[-1], t)
 
     def _step_position(self, t: float, x: float) -> None:
         gap = self.x_period.step(t)
         if gap is not None:
-            self.gaps.add(t - gap, t)
+            self.watch.gap("position", t - gap, t)
         self.x = x
         self._noise.step(x)
         deviation = self._noise.deviation
         still = self._still.step(t, x, max(STILL_BAND, 6.0 * deviation, 1.5 * self._quantum))
-        self._velocity.step(t, x)
+        velocity = self._velocity.step(t, x)
+        self.watch.position(t, x, velocity, noise=deviation, quantum=self._quantum)
         self._xs.add(t, x)
         turn = self._phases.step(t, x, still, deviation)
         if turn is not None:
@@ -204,6 +246,7 @@ class Side:
             self._resting(t, x)
         elif phases.phase is not Phase.REST:
             self.zero.move()
+            self.watch.moves()
         if self._lowers_first and self.announced and phases.settled:
             self._finish_lifted(t)
         start = phases.low_t if phases.phase is not Phase.REST else t - 3.0
@@ -228,35 +271,71 @@ class Side:
             self._lowest = x
         if self.unreferenced:
             self.unreferenced = False
-        if self.force is None or self.f is None or not self._track_zero:
+        if self.force is None or self.f is None:
             return
+        if self.watch.is_unloaded(self.f - self.zero.zero):
+            self.watch.home(t, x)
         usual = self.reference.force
         unloaded = usual is None or abs(self.f - self.zero.zero) < 0.4 * usual
-        if x <= self._lowest + HOME_BAND and unloaded:
-            self.zero.rest(t, self.f, noise=self._force_noise.deviation)
+        if x <= self._lowest + HOME_BAND:
+            self.watch.rests(t, self.f)
+            if unloaded:
+                self._zero_rests(t, self.f)
+
+    def _zero_rests(self, t: float, f: float) -> None:
+        usual = self.watch.usual
+        known = usual is not None and (self.watch.between_sets or self.position is not None)
+        apart = SET_APART * usual if usual is not None and known else 0.0
+        stays = ZERO_STAYS if self.watch.between_sets else ZERO_STAYS_IN_SET
+        level = self.zero.rest(
+            t, f, follow=self._track_zero, apart=apart, stays=stays, noise=self._force_noise.deviation
+        )
+        if level is not None:
+            self.watch.zero_seen(t, level, corrected=self._track_zero)
 
     def _step_force(self, t: float, f: float) -> None:
         gap = self.f_period.step(t)
         if gap is not None:
-            self.gaps.add(t - gap, t)
+            self.watch.gap("force", t - gap, t)
         self.f = f
         self._force_noise.step(f)
         railed = self._rail.step(t, f)
         if railed is not None:
-            self.saturated.add(railed, t)
+            if self._rail.earlier is not None:
+                self.watch.railed(*self._rail.earlier)
+                self._rail.earlier = None
+            self.watch.railed(railed, t)
         self._fs.add(t, f)
+        self.watch.force(t, f, zero=self.zero.zero, at_rail=railed is not None, noise=self._noise.deviation)
         if self.position is None:
-            change = self._efforts.step(t, f)
-            if change is not None:
-                self._effort(change, t)
-            if self._efforts.active:
-                self.zero.move()
-            elif self._track_zero:
-                self.zero.rest(t, f, noise=self._force_noise.deviation)
+            self._step_effort(t, f)
             self._fs.forget_before(max(self._efforts.start_t if self._efforts.active else t - 3.0, t - KEEP) - LEAD_IN)
         else:
             start = self._phases.low_t if self._phases.phase is not Phase.REST else t - 3.0
             self._fs.forget_before(max(start - self._lead_in, t - KEEP))
+
+    def _step_effort(self, t: float, f: float) -> None:
+        if self.marks.lasts("wrong_sign"):
+            if self._efforts.end() is not None:
+                self._take_back(t)
+            return
+        change = self._efforts.step(t, f)
+        if change is not None:
+            self._effort(change, t)
+        usual = self.watch.usual
+        if not self._efforts.active:
+            self.watch.rests(t, f)
+            self._zero_rests(t, f)
+        elif usual is not None and self.watch.between_sets and abs(f - self.zero.zero) < SET_APART * usual:
+            before = self.zero.zero
+            self._zero_rests(t, f)  # what looks like a small effort may be a zero that has moved
+            if self.zero.zero > before + self.exercise.min_force_n:
+                if self._efforts.end() is not None:
+                    self._take_back(t)
+                self._efforts.base = f
+        else:
+            self.zero.move()
+            self.watch.moves()
 
     # -- reps from position
 
@@ -268,16 +347,22 @@ class Side:
             period=self.x_period.seconds or 0.01, noise=self._noise.deviation, quantum=self._quantum,
         )  # fmt: skip
 
+    def channels(self, t0: float) -> tuple[Floats, Floats, Floats, Floats]:
+        """Times and positions, times and forces, from t0 (s) on as far as they are remembered."""
+        return (*self._xs.since(t0), *self._fs.since(t0))
+
     def _measure(self, *, finished: bool) -> tuple[Measures, float | None]:
         """The rep's measures so far, and its mean concentric force whatever may be shown of it."""
         phases, usual = self._phases, self.reference.bottom
         assert phases.low_x is not None
         home = phases.bottom_x if finished else usual if usual is not None else phases.low_x
         measures = self._measure_from(home, finished=finished)
-        if finished and self._rules.let_go(measures, measures.mean_force, self.reference):
+        if not finished:
+            self.watch.topped(measures, zero=self.zero.zero)
+        elif self._rules.let_go(measures, self._believed(measures), self.reference):
             # where a handle fell to says nothing of where its rep began
             measures = self._measure_from(usual if usual is not None else phases.last_start, finished=True)
-        return measures, measures.mean_force
+        return measures, self._believed(measures)
 
     def _measure_from(self, home: float, *, finished: bool) -> Measures:
         """The measures of a rep that began at the stand nearest to `home`, m."""
@@ -295,6 +380,13 @@ class Side:
             date_eccentric(trace, measures, top, bottom_t=phases.bottom_t)
         mechanics(trace, measures, hz=self.hz, eccentric=finished)
         return measures
+
+    def _believed(self, measures: Measures) -> float | None:
+        """The mean concentric force, None where the cell does not even say whether there was one."""
+        if self.marks.distrusts_force(measures.t_start, measures.t_top):
+            measures.top_force = None
+            return None
+        return measures.mean_force
 
     def _turned(self, turn: Turn, t: float, x: float) -> None:
         if turn is Turn.TOP:
@@ -315,6 +407,8 @@ class Side:
             return  # it was counted, stood a while, and went a little further
         measures, force = self._measure(finished=False)
         self._top = measures
+        self.strokes = [*self.strokes[-7:], (measures.t_start, measures.t_top)]
+        self._take_up_aside(t)
         if self._rules.loaded(force, self.reference):
             flags = self._hide(measures)
             self.announced = True
@@ -352,7 +446,7 @@ class Side:
         mechanics(trace, measures, hz=self.hz)
         self._lifted = phases.low_t
         self.motion_end = measures.t_top
-        self._final(t, measures, measures.mean_force, [], hold=None)
+        self._final(t, measures, self._believed(measures), [], hold=None)
 
     def _take_back(self, t: float) -> None:
         if self.announced:
@@ -367,6 +461,8 @@ class Side:
             if self._rules.let_go(measures, force, self.reference):
                 self.dropped_at = measures.t_end
             self._take_back(t)
+            if force is not None and not self._rules.loaded(force, self.reference):
+                self._set_aside(t, measures)
             return
         if self._rules.let_go(measures, force, self.reference):
             flags.append("let_go")
@@ -375,6 +471,23 @@ class Side:
         hold = measures.t_lower - measures.t_top if measures.t_lower is not None else None
         self._final(t, measures, force, flags, hold=hold)
 
+    def _set_aside(self, t: float, measures: Measures) -> None:
+        """Keep a stroke that carried no load: it was one after all where its load cell turns out to be off."""
+        if measures.rom is None or measures.rom < self.exercise.min_rom_m:
+            return
+        self._aside = [*self._aside[-7:], measures]
+        self.watch.unloaded(measures)
+        self._take_up_aside(t)
+
+    def _take_up_aside(self, t: float) -> None:
+        waiting, self._aside = self._aside, []
+        for measures in waiting:
+            if self.marks.distrusts_force(measures.t_start, measures.t_top):
+                hold = measures.t_lower - measures.t_top if measures.t_lower is not None else None
+                self._final(t, measures, None, [], hold=hold)
+            elif t - measures.t_top < 3.0 * self.exercise.set_gap_s:
+                self._aside.append(measures)
+
     def _final(
         self, t: float, measures: Measures, force: float | None, flags: list[str], *, hold: float | None
     ) -> None:
@@ -382,6 +495,9 @@ class Side:
         flags += self._hide(measures)
         self.reference.add(measures, force=force, partial=partial)
         self._judge_first(t, Finished(measures, force, partial))
+        if force is not None:
+            self._aside.clear()
+        self.watch.counted(measures, force)
         self.announced = False
         turn = measures.t_end if measures.t_end is not None else t
         self.announcements.append(Announcement("final", t, turn, measures, partial, flags, hold, force))
@@ -400,7 +516,8 @@ class Side:
             self._firsts = None
 
     def _hide(self, measures: Measures) -> list[str]:
-        return hide(measures, gaps=self.gaps, saturated=self.saturated, has_force=self.force is not None)
+        self.idle(measures.t_end if measures.t_end is not None else measures.t_top, after=UNHEARD)
+        return hide(measures, self.marks, has_force=self.force is not None)
 
     # -- efforts from force alone
 
@@ -413,6 +530,8 @@ class Side:
         self.motion_end = end
         measures = self._measure_effort(end)
         force = measures.mean_force
+        if change is Change.ENDED:
+            measures.t_end = end
         flags = self._hide(measures)
         if change is Change.BEGAN:
             self.announced = True
@@ -428,8 +547,9 @@ class Side:
                 self.announcements.append(Announcement("retracted", t, take_back=-1))  # a snatch before the pull
         self._last_effort = (efforts.start_t, efforts.end_t)
         self.announced = False
-        measures.t_end = efforts.end_t
-        measures.time_under_tension = hold
+        if "time_under_tension" not in measures.reasons:
+            measures.time_under_tension = hold
+        self.watch.counted(measures, force)
         self.announcements.append(
             Announcement("final", t, efforts.end_t, measures, flags=flags, hold=hold, force=force)
         )
@@ -453,6 +573,7 @@ class Side:
         """Take the force as it stands for zero."""
         if self.f is not None:
             self.zero.set(self.f)
+            self.watch.tared(self._fs.t[-1] if self._fs.t else 0.0, self.f)
 
     # -- the end
 
@@ -472,8 +593,7 @@ class Side:
     def flush(self) -> None:
         """The stream is over: let go of held samples and finish what is under way."""
         for gate, step in ((self._x_gate, self._step_position), (self._f_gate, self._step_force)):
-            held = gate.flush()
-            if held is not None:
+            for held in gate.flush():
                 step(*held)
         last = max([*self._xs.t[-1:], *self._fs.t[-1:]], default=0.0)
         self._end_stroke(last, moving=True)
@@ -483,3 +603,4 @@ class Side:
         self.reference = Reference()
         self.dropped_at = None
         self._firsts = []
+        self.watch.new_set()

@@ -7,12 +7,15 @@ from typing import Any, Final
 
 import msgspec
 
-from controller.core.event_maker import EventMaker, rep_fields
-from controller.core.set_summary import SetSummariser, pair_fields
+from controller.core.event_maker import EventMaker, rep_fields, revised_fields
+from controller.core.sensor_truth import KINDS, OF_THE_STATION, Finding, Marks
+from controller.core.set_summary import ALIGNED, SetSummariser, pair_fields
 from controller.core.sets import Counted, RunningSet, partner
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise, Identity
 from controller.core.side import Announcement, Side
-from protocols.events import SIDES, AnyEvent, Fault, Pair, Rep, Session, SetSummary, State, Telemetry
+from controller.core.side_checks import Swap
+from controller.core.validity import hide
+from protocols.events import SIDES, AnyEvent, Fault, Pair, Rep, Session, SetSummary, Shape, State, Telemetry
 from protocols.events import Side as SideName
 
 ALGORITHM: Final = "1"
@@ -21,6 +24,7 @@ INTERRUPTED_AFTER: Final = 60.0  # s of silence that close a set
 ACTIVE_FOR: Final = 1.0  # s
 MOVING: Final = 0.02  # m/s
 LOADED: Final = 15.0  # N
+HIDES_REPS: Final = ("force_without_motion", "motion_without_force", "stuck", "wrong_sign", "sides_swapped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,9 @@ class Station:
         self._pairs: dict[str, Pair] = {}
         self._summariser = SetSummariser(self._make)
         self._faults: dict[tuple[str, SideName | None], str] = {}
-        self._saturated_at: dict[SideName, float] = {}
+        self._marks = Marks()  # of both sides together
+        self._swap = Swap()
+        self._over: dict[tuple[str, SideName | None], str] = {}  # what is said when a fault is over
         self._now: float | None = None
         self._frozen = 0.0  # s of silence that the set gap does not count
         self._silent_for = 0.0
@@ -100,6 +106,7 @@ class Station:
             self._feed_side("left", t, left_position, left_force, saturated=left_saturated)
         if right_position is not None or right_force is not None:
             self._feed_side("right", t, right_position, right_force, saturated=right_saturated)
+        self._watch(t)
         self._maybe_close(t)
 
     def _feed_side(
@@ -109,9 +116,12 @@ class Station:
         self._heard(name, t)
         if force is not None:
             side.feed_force(t, force, saturated=saturated)
-            self._saturation(name, side, t)
         if position is not None:
             side.feed_position(t, position)
+        if side.strokes:
+            self._compare_strokes(side)
+        if side.marks.findings:
+            self._found(name, side.marks.drain())
         if side.announcements:
             self._announcements(name, side, side.drain())
         if abs(side.velocity or 0.0) > MOVING or (side.f is not None and side.f - side.zero.zero > LOADED):
@@ -122,11 +132,7 @@ class Station:
         if self._now is not None and t < self._now:
             return
         self._time(t)
-        for name in self._sides:
-            last = self._last_sample.get(name)
-            if last is not None and t - last > SILENT_AFTER and not self._silent.get(name):
-                self._silent[name] = True
-                self._raise_fault("no_samples", name, "warning", f"nothing from the {name} side since {t - last:.1f} s")
+        self._watch(t)
         self._maybe_close(t)
 
     def link(self, side: SideName, *, t: float, up: bool, restarted: bool = False) -> None:
@@ -338,6 +344,7 @@ class Station:
         if self.settings.exercise.cables_are == "two_limbs":
             for name in running.idle_sides():
                 self._retract(name, len(running.reps[name]))
+        self._flag_set()
         shape = running.shape()
         assert shape is not None
         limbs = self.settings.exercise.cables_are == "two_limbs"
@@ -350,7 +357,9 @@ class Station:
         for left, right in pairs:
             if left.pair is None or left.pair != right.pair:
                 self._pair(left, right, shape=shape)
-        self._last_set = self._summariser.close(running, pairs, shape, self._sides, self.settings)
+        self._last_set = self._summariser.close(
+            running, pairs, shape, self._sides, self.settings, spoilt_by=self._spoilt_by(shape)
+        )
         for side in self._sides.values():
             side.new_set()
             side.announced = False
@@ -396,7 +405,7 @@ class Station:
         if (name, side) in self._faults:
             return
         self._faults[name, side] = detail
-        if not self._running.empty:
+        if not self._running.empty and name not in KINDS:
             self._running.flag(name)
         self._make.add(Fault, self._running.number, name=name, side=side, severity=severity, raised=True, detail=detail)
 
@@ -406,15 +415,103 @@ class Station:
                 Fault, self._running.number, name=name, side=side, severity="info", raised=False, detail=detail
             )
 
-    def _saturation(self, name: SideName, side: Side, t: float) -> None:
-        if side.saturated.touch(t - 0.1, t + 0.1):
-            self._saturated_at[name] = t
-            self._raise_fault(
-                "saturated", name, "warning", f"the {name} load cell is at the end of its range; forces are not shown"
-            )
-        elif t - self._saturated_at.get(name, t) > 1.0:
-            del self._saturated_at[name]
-            self._clear_fault("saturated", name, f"the {name} load cell is in its range again")
+    # -- sensor truth
+
+    def _watch(self, t: float) -> None:
+        """Time goes on: who is silent, which clocks are apart, and which faults are over."""
+        for name, side in self._sides.items():
+            last = self._last_sample.get(name)
+            if last is None:
+                continue
+            if t - last > SILENT_AFTER and not self._silent.get(name):
+                self._silent[name] = True
+                detail = f"nothing from the {name} side since {t - last:.1f} s"
+                self._raise_fault("no_samples", name, "warning", detail)
+            if t - last <= SILENT_AFTER:
+                side.idle(t)
+            if side.marks.findings:
+                self._found(name, side.marks.drain())
+        uncertainty = self._clock_uncertainty
+        if uncertainty is not None and uncertainty > ALIGNED:
+            self._marks.begin(
+                "clocks_apart", t, spoils="nothing",
+                detail=f"the two boards' clocks are known to {1000.0 * uncertainty:.0f} ms only; no lag is given",
+            )  # fmt: skip
+        elif uncertainty is not None and uncertainty < 0.8 * ALIGNED:
+            self._marks.end("clocks_apart", t, "the two boards' clocks are aligned")
+        if self._marks.findings:
+            self._found(None, self._marks.drain())
+        for fault, where in list(self._faults):
+            kind = KINDS.get(fault)
+            whose: SideName | None = where if where is not None else "left" if fault == "sides_swapped" else None
+            marks = self._marks if whose is None else self._sides[whose].marks
+            if kind is not None and t >= marks.last_seen.get(fault, t) + kind.clears_after:
+                self._clear_fault(fault, where, self._over.pop((fault, where), "it has not come again"))
+
+    def _found(self, name: SideName | None, findings: list[Finding]) -> None:
+        """Raise what a watch has found, and go back to the reps that it has touched."""
+        for found in findings:
+            detail = found.detail.format(side=name)
+            where = None if found.name in OF_THE_STATION else name
+            if found.over:
+                self._over[found.name, where] = detail
+                continue
+            self._raise_fault(found.name, where, KINDS[found.name].severity, detail)
+            if name is not None:
+                self._revise(name, found.since)
+
+    def _revise(self, name: SideName, since: float) -> None:
+        """Take out of the running set's reps what a fault found only now had touched."""
+        side = self._sides[name]
+        for rep in self._running.reps[name]:
+            measures = rep.measures
+            end = measures.t_end if measures.t_end is not None else measures.t_top
+            if end <= since:
+                continue
+            flags = hide(measures, side.marks, has_force=side.force is not None)
+            changed = revised_fields(rep.event, measures, flags)
+            if changed:
+                rep.event = self._make.again(rep.event, replaces=rep.event.id, **changed)
+                if rep.pair is not None:
+                    self._pair_again(rep.pair)
+
+    def _compare_strokes(self, moved: Side) -> None:
+        """Whether each load cell goes with its own cable, by the strokes that a side has just made."""
+        strokes, moved.strokes = moved.strokes, []
+        both = [self._sides.get(side) for side in SIDES]
+        left, right = both
+        if left is None or right is None or not all((left.position, left.force, right.position, right.force)):
+            return
+        for t0, t1 in strokes:
+            self._swap.stroke(t0, t1, left.channels(t0), right.channels(t0))
+        for name, side in self._sides.items():
+            if self._swap.since is not None:
+                side.marks.begin(
+                    "sides_swapped", self._swap.since, spoils="force",
+                    detail="each load cell follows the other side's cable; exchange the two cells, or their channels",
+                )  # fmt: skip
+            elif side.marks.lasts("sides_swapped"):
+                side.marks.end("sides_swapped", strokes[-1][0], "each load cell follows its own cable")
+            self._found(name, side.marks.drain())
+
+    def _flag_set(self) -> None:
+        """Put the names of the faults that lay in the running set on it."""
+        everyone = [rep.measures for side in SIDES for rep in self._running.reps[side]]
+        begin = min(each.t_start for each in everyone)
+        end = max(each.t_end if each.t_end is not None else each.t_top for each in everyone)
+        for marks in (*(side.marks for side in self._sides.values()), self._marks):
+            for mark in marks.touching(begin, max(end, self._now or end)):
+                if mark.touches(begin, end) or mark.name in HIDES_REPS:
+                    self._running.flag(mark.name)
+
+    def _spoilt_by(self, shape: Shape) -> str | None:
+        """The fault for which a side that seems to have done nothing may have done all, None where there is none."""
+        missing: SideName | None = "right" if shape == "left_only" else "left" if shape == "right_only" else None
+        if missing is None or missing not in self._sides:
+            return None
+        reps = [rep.measures for side in SIDES for rep in self._running.reps[side]]
+        marks = self._sides[missing].marks.touching(reps[0].t_start, reps[-1].t_top)
+        return next((mark.name for mark in marks if mark.name in HIDES_REPS), None)
 
     # -- views
 

@@ -116,3 +116,28 @@ def test_texts_become_impairments_and_sensor_faults() -> None:
 def test_a_wrong_text_is_refused_with_what_there_is(text: str) -> None:
     with pytest.raises(ImpairmentError, match="loss=SHARE"):
         parse([text])
+
+
+def test_every_defect_of_a_sensor_can_be_asked_for_by_its_name() -> None:
+    texts = (
+        "stuck=left_position_m:10:2", "saturate=left_force_n:10:2", "clip=left_force_n:250",
+        "spike=left_force_n:10:400", "unplugged=left_force_n:10:60", "drift=right_force_n:30:-25",
+        "reversed=right_position_m", "slip=left_position_m:10:0.03", "chatter=left_position_m:10:1", "swapped",
+    )  # fmt: skip
+    _, faults = parse(texts)
+    assert len(faults) == len(texts)
+
+
+@pytest.mark.parametrize(
+    "text", ["slip=left_force_n:1:1", "drift=left_force_n:1", "clip=left_force_n:1:2", "reversed=up", "swapped=left"]
+)
+def test_a_defect_of_the_wrong_channel_or_form_is_refused(text: str) -> None:
+    with pytest.raises(ImpairmentError, match="there are"):
+        parse([text])
+
+
+def test_a_hush_is_silence_on_a_link_that_stays_up() -> None:
+    impairments, _ = parse(["gap=5:0.4"])
+    kept = impairments(SENT)
+    assert [chunk for chunk in SENT if not 5.0 <= chunk.received_at < 5.4] == kept
+    assert not impairments.down(5.2)

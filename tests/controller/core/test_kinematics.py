@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from controller.core.kinematics import Noise, Period, SpikeGate, Stillness, Velocity
+from controller.core.kinematics import LeapGate, Noise, Period, Stillness, Velocity
 
 DT = 0.01  # s
 
@@ -14,52 +14,66 @@ DT = 0.01  # s
 # -- spikes
 
 
-def passed(gate: SpikeGate, values: list[float], *, dt: float = DT) -> list[float]:
-    out = [gate.step(k * dt, value) for k, value in enumerate(values)]
-    out.append(gate.flush())
-    return [each[1] for each in out if each is not None]
+QUIET = [0.0] * 20
+
+
+def gate_of(least: float = 0.03, share: float = 0.0) -> LeapGate:
+    return LeapGate(least=least, share=share, bends=lambda dt, _: 60.0 * dt * dt)
+
+
+def passed(gate: LeapGate, values: list[float], *, dt: float = DT) -> list[float]:
+    out = [each for k, value in enumerate(values) for each in gate.step(k * dt, value)]
+    return [value for _, value in (*out, *gate.flush())]
 
 
 @pytest.mark.parametrize(
     ("values", "spikes"),
     [
-        ([0.0, 0.0, 0.091, 0.0, 0.0], 1),  # over 0.03 m and 6 m/s in 10 ms
-        ([0.0, 0.0, -0.091, 0.0, 0.0], 1),
-        ([0.0, 0.0, 0.089, 0.0, 0.0], 0),
-        ([0.0, 0.0, -0.089, 0.0, 0.0], 0),
-        ([0.0, 0.0, 0.5, 0.5, 0.5], 0),  # a step that stays
-        ([0.0, 0.0, 0.5, 0.45, 0.0], 0),  # two samples
-        ([0.0, 0.0, -0.5, -0.45, 0.0], 0),
-        ([0.0, 0.2, 0.4, 0.6, 0.8], 0),  # a fast way
-        ([0.0, 0.5, 0.0, 0.5, 0.0, 0.0], 2),  # each beside what was let through
+        ([0.037, 0.0, 0.0], 1),  # over 0.03 m and 60 m/s^2 for 10 ms
+        ([-0.037, 0.0, 0.0], 1),
+        ([0.035, 0.0, 0.0], 0),
+        ([-0.035, 0.0, 0.0], 0),
+        ([0.5, 0.5, 0.5], 0),  # a step that stays
+        ([0.5, 0.45, 0.0, 0.0], 2),  # 10 ms of interference
+        ([0.5, -0.45, 0.0, 0.0], 2),
+        ([0.5, 0.45, 0.5, 0.0], 0),  # longer than that
+        ([0.002, 0.006, 0.012, 0.02, 0.03], 0),  # a fast way
+        ([0.5, 0.0, 0.5, 0.0, 0.0], 2),  # each beside what was let through
     ],
 )
-def test_a_lone_sample_far_from_both_neighbours_is_taken_out(values: list[float], spikes: int) -> None:
-    gate = SpikeGate(least=0.03, per_second=6.0)
-    kept = passed(gate, values)
-    assert gate.spikes == spikes
-    assert len(kept) == len(values) - spikes
-    assert kept == [value for value in values if value in kept]
+def test_what_leaps_away_and_comes_back_is_taken_out(values: list[float], spikes: int) -> None:
+    gate = gate_of()
+    kept = passed(gate, [*QUIET, *values])
+    assert len(gate.taken_out) == spikes
+    assert len(kept) == len(QUIET) + len(values) - spikes
+    assert kept == [value for value in [*QUIET, *values] if value in kept]
 
 
-def test_a_sample_on_the_limit_is_let_through() -> None:
-    gate = SpikeGate(least=0.25, per_second=0.5)
-    assert passed(gate, [0.0, 0.75, 0.0], dt=1.0) == [0.0, 0.75, 0.0]
-    assert passed(gate, [0.0, -0.75, 0.0], dt=1.0) == [0.0, -0.75, 0.0]
-    assert gate.spikes == 0
+def test_a_lively_channel_has_no_leaps_as_small_as_its_own() -> None:
+    lively = [0.02 * (k % 2) for k in range(40)]
+    gate = gate_of()
+    passed(gate, [*lively, 0.1, 0.0, 0.02])
+    assert gate.taken_out == []
+
+
+def test_a_leap_counts_by_its_share_of_the_range() -> None:
+    ramp = [float(k) for k in range(101)]
+    gate = gate_of(least=5.0, share=0.15)
+    passed(gate, [*ramp, *[100.0] * 60, 114.0, 100.0, 117.0, 100.0, 100.0])
+    assert [value for _, value in gate.taken_out] == [117.0]
 
 
 def test_a_sample_comes_out_with_its_own_time_when_the_next_one_is_in() -> None:
-    gate = SpikeGate(least=0.03, per_second=6.0)
-    assert gate.step(0.0, 1.0) is None
-    assert gate.step(0.5, 2.0) == (0.0, 1.0)
-    assert gate.flush() == (0.5, 2.0)
-    assert gate.flush() is None
+    gate = gate_of()
+    assert gate.step(0.0, 1.0) == []
+    assert gate.step(0.5, 2.0) == [(0.0, 1.0)]
+    assert gate.flush() == [(0.5, 2.0)]
+    assert gate.flush() == []
 
 
 def test_after_a_flush_nothing_is_known_of_what_came_before() -> None:
-    gate = SpikeGate(least=0.03, per_second=6.0)
-    passed(gate, [0.0, 0.0])
+    gate = gate_of()
+    passed(gate, QUIET)
     assert passed(gate, [5.0, 0.0]) == [5.0, 0.0]
 
 

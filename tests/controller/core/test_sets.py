@@ -159,7 +159,8 @@ def test_silence_freezes_the_set_gap_and_the_set_goes_on(ticks: bool) -> None:  
     events = fed(signal, silent=quiet, ticks=ticks)
     assert [s.left_reps for s in sets(events)] == [8]
     faults = [(event.name, event.raised) for event in events if isinstance(event, Fault)]
-    assert faults == ([("no_samples", True), ("no_samples", False)] if ticks else [])
+    silence = [("no_samples", True), ("no_samples", False)] if ticks else []
+    assert faults == [*silence, ("gap", True), ("gap", False)]
 
 
 def test_a_minute_of_silence_closes_the_set_as_interrupted() -> None:

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from controller.core.rep_metrics import Measures
-from controller.core.series import Spans
+from controller.core.sensor_truth import Marks, Spoils
 from controller.core.validity import blank, hide
 
 FORCE = ("mean_force", "peak_force", "impulse", "work_concentric", "mean_power", "peak_power", "rfd")
@@ -25,10 +25,14 @@ def whole() -> Measures:
     return measures
 
 
-def spans(*each: tuple[float, float]) -> Spans:
-    found = Spans()
-    for t0, t1 in each:
-        found.add(t0, t1)
+def marked(gaps: tuple[float, float] | None = None, saturated: tuple[float, float] | None = None) -> Marks:
+    found = Marks()
+    kinds: tuple[tuple[str, tuple[float, float] | None, Spoils], ...] = (
+        ("gap", gaps, "both"), ("saturated", saturated, "force"),
+    )  # fmt: skip
+    for name, span, spoils in kinds:
+        if span is not None:
+            found.see(name, *span, spoils=spoils, detail="")
     return found
 
 
@@ -36,31 +40,29 @@ def gone(measures: Measures) -> set[str]:
     return {name for name in EVERY if getattr(measures, name) is None}
 
 
-NONE = spans()
-
-
 @pytest.mark.parametrize(
     ("span", "lost"),
     [
         ((0.2, 0.9), ()),
-        ((0.9, 1.1), (*FORCE, *MOTION)),
+        ((0.9, 1.1), (*FORCE, *MOTION, "rom")),
         ((1.4, 1.5), (*FORCE, *MOTION)),
-        ((1.9, 2.1), (*FORCE, *MOTION)),
+        ((1.9, 2.1), (*FORCE, *MOTION, "rom")),
         ((2.2, 2.8), ()),  # in the hold nothing is integrated
-        ((2.9, 3.1), (*BACK_FORCE, *BACK_MOTION)),
-        ((4.9, 5.1), (*BACK_FORCE, *BACK_MOTION)),
-        ((1.5, 4.0), (*FORCE, *MOTION, *BACK_FORCE, *BACK_MOTION)),
+        ((2.9, 3.1), (*BACK_FORCE, *BACK_MOTION, "time_under_tension")),
+        ((4.9, 5.1), (*BACK_FORCE, *BACK_MOTION, "time_under_tension")),
+        ((3.5, 4.0), (*BACK_FORCE, *BACK_MOTION)),
+        ((1.5, 4.0), (*FORCE, *MOTION, *BACK_FORCE, *BACK_MOTION, "rom", "time_under_tension")),
         ((5.1, 6.0), ()),
     ],
 )
-def test_a_gap_takes_what_is_derived_across_it_and_leaves_the_rom(
+def test_a_gap_takes_what_is_derived_across_it_and_the_rom_only_at_its_ends(
     span: tuple[float, float], lost: tuple[str, ...]
 ) -> None:
     measures = whole()
-    flags = hide(measures, gaps=spans(span), saturated=NONE, has_force=True)
+    flags = hide(measures, marked(gaps=span), has_force=True)
     assert gone(measures) == set(lost)
-    assert measures.reasons == dict.fromkeys(lost, "gap")
-    assert flags == (["gap"] if lost else [])
+    assert set(measures.reasons.values()) == ({"gap"} if lost else set())
+    assert flags == (["gap"] if span[0] < 5.0 and span[1] > 1.0 else [])
 
 
 @pytest.mark.parametrize(
@@ -71,15 +73,15 @@ def test_a_saturated_sample_takes_the_forces_of_its_phase_only(
     span: tuple[float, float], lost: tuple[str, ...]
 ) -> None:
     measures = whole()
-    flags = hide(measures, gaps=NONE, saturated=spans(span), has_force=True)
+    flags = hide(measures, marked(saturated=span), has_force=True)
     assert gone(measures) == set(lost)
     assert measures.reasons == dict.fromkeys(lost, "saturated")
-    assert flags == (["saturated"] if lost else [])
+    assert flags == ["saturated"]
 
 
 def test_without_a_cell_there_is_no_force_and_no_flag() -> None:
     measures = whole()
-    assert hide(measures, gaps=NONE, saturated=NONE, has_force=False) == []
+    assert hide(measures, Marks(), has_force=False) == []
     assert gone(measures) == {*FORCE, *BACK_FORCE}
     assert set(measures.reasons.values()) == {"no_force"}
 
@@ -87,19 +89,19 @@ def test_without_a_cell_there_is_no_force_and_no_flag() -> None:
 def test_a_rep_that_goes_on_is_judged_up_to_its_top() -> None:
     measures = whole()
     measures.t_lower = measures.t_end = measures.t_lowered = None
-    hide(measures, gaps=spans((2.5, 2.6)), saturated=NONE, has_force=True)
+    hide(measures, marked(gaps=(2.5, 2.6)), has_force=True)
     assert gone(measures) == set()
 
 
 def test_where_the_way_back_came_first_it_is_judged_where_it_was() -> None:
     measures = whole()
     measures.t_lower, measures.t_lowered = -2.0, 0.5
-    hide(measures, gaps=spans((-1.0, -0.9)), saturated=NONE, has_force=True)
+    hide(measures, marked(gaps=(-1.0, -0.9)), has_force=True)
     assert gone(measures) == {*BACK_FORCE, *BACK_MOTION}
 
 
 def test_every_flag_is_named_once() -> None:
-    flags = hide(whole(), gaps=spans((1.5, 4.0)), saturated=spans((1.5, 4.0)), has_force=True)
+    flags = hide(whole(), marked(gaps=(1.5, 4.0), saturated=(1.5, 4.0)), has_force=True)
     assert flags == ["gap", "saturated"]
 
 
@@ -110,7 +112,7 @@ def test_what_is_blanked_has_its_word() -> None:
     assert measures.reasons == {"rom": "let_go", "rfd": "let_go"}
 
 
-INTERNAL = ("top_force", "gone_way", "gone_for", "landing")  # what the rules ask for, and no event shows
+INTERNAL = ("way", "top_force", "gone_way", "gone_for", "landing")  # what the rules ask for, and no event shows
 
 
 def test_no_measure_is_left_out_of_these_tests() -> None:
