@@ -34,6 +34,7 @@ class CableWatch:
         self._sign, self._inward, self._stops, self._unloaded = Sign(), Inward(), Stops(), Unloaded()
         self._x: float | None = None
         self._v = 0.0
+        self._noise = 0.0  # N, of the load cell
         self._swings_at = 0.0  # m, where the cable stands while it is pulled
 
     def restart(self, t: float) -> None:
@@ -104,8 +105,9 @@ class CableWatch:
         if self.marks.lasts("force_without_motion") and abs(x - self._swings_at) > MOVES:
             self.marks.end("force_without_motion", t, "the {side} position moves again")
 
-    def force(self, t: float, force: float, *, zero: float, at_rail: bool, noise: float) -> None:
-        """Take a force, before its zero is taken off, and that zero; noise: of the position, m."""
+    def force(self, t: float, force: float, *, zero: float, at_rail: bool, noise: float, noise_m: float) -> None:
+        """Take a force, before its zero is taken off, and that zero; noise of the force in N, and of the position."""
+        self._noise = noise
         stuck_since = self._stuck.step(t, force, at_rail=at_rail)
         if stuck_since is not None:
             self.marks.begin(
@@ -122,7 +124,7 @@ class CableWatch:
                 self.marks.end("wrong_sign", t, "the {side} force is positive under load again")
             return
         self._inward.step(self._x, self._v, force - zero)
-        swings = self._swings.step(t, force - zero, self._x, stands=max(STANDS, 8.0 * noise))
+        swings = self._swings.step(t, force - zero, self._x, stands=max(STANDS, 8.0 * noise_m), noise=noise)
         if self.marks.lasts("sides_swapped"):
             self.marks.end("force_without_motion", t, "the load cells are swapped")
         elif swings:
@@ -138,7 +140,7 @@ class CableWatch:
 
     def rests(self, t: float, force: float) -> None:
         """Take a force (its zero not taken off) of a cable that stands where its stack may be down."""
-        self._sign.rests(t, force)
+        self._sign.rests(t, force, noise=self._noise)
 
     def moves(self) -> None:
         """The cable moves or is loaded."""
@@ -147,7 +149,7 @@ class CableWatch:
 
     def is_unloaded(self, over: float) -> bool:
         """Whether a force over zero is that of a cable whose stack is down."""
-        return abs(over) < max(AT_STOP, 0.1 * (self.usual or 0.0))
+        return abs(over) < max(AT_STOP, 0.1 * (self.usual or 0.0), 3.0 * self._noise)
 
     def home(self, t: float, x: float) -> None:
         """The cable stands and nothing pulls it: it is at its stop."""

@@ -9,7 +9,7 @@ ZERO_BAND = 2.5  # N to each side that are steady
 ZERO_SHARE = 0.03  # of the force; the same for a cell that was never tared
 ZERO_NOISE = 5.0  # standard deviations of the cell's noise; the same for a noisy one
 ZERO_STAYS = 3.0  # s of it between two sets that are a zero which has moved
-ZERO_STAYS_IN_SET = 4.5  # s; the same after a rep, where somebody may only rest
+ZERO_STAYS_UNSURE = 5.5  # s; the same after a rep, or without a position: somebody may only rest
 DRIFT = 4.0  # N that a zero may creep up from one rest to the next
 
 

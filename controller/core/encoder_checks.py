@@ -16,6 +16,8 @@ STANDS: Final = 0.01  # m; less is no motion
 MOVES: Final = 0.05  # m; so far a cable goes before its encoder is believed again
 SWING: Final = 15.0  # N up or down
 SWING_SHARE: Final = 0.15  # of the force of late; the larger of both
+SWING_SMOOTHED: Final = 0.06  # s; time constant
+SWING_NOISE: Final = 6.0  # standard deviations of the cell's noise
 SWINGS: Final = 6  # up and down, without the cable moving: three strokes
 SWING_LEAST: Final = 0.1  # s; a shorter swing is a knock
 SWINGS_FOR: Final = 3.0  # s at least
@@ -37,21 +39,13 @@ class Swings:
     """Counts how often a force goes up and down like that of strokes while its cable stands."""
 
     __slots__ = (
-        "_anchor",
-        "_at",
-        "_extreme",
-        "_plateau",
-        "_plateau_since",
-        "_recent",
-        "_rising",
-        "_trough",
-        "count",
-        "since",
-    )
+        "_anchor", "_at", "_extreme", "_plateau", "_plateau_since", "_recent", "_rising", "_smooth", "_t", "_trough",
+        "count", "since",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._anchor: float | None = None
-        self._recent = 0.0
+        self._recent = self._t = self._smooth = 0.0
         self._reset(0.0, 0.0)
 
     def _reset(self, t: float, force: float) -> None:
@@ -60,14 +54,20 @@ class Swings:
         self._trough = force
         self._plateau, self._plateau_since = force, t
 
-    def step(self, t: float, force: float, x: float, *, stands: float) -> bool:
-        """Take a force over zero and where the cable is; returns whether these are strokes that do not move it."""
+    def step(self, t: float, force: float, x: float, *, stands: float, noise: float) -> bool:
+        """Take a force over zero, where the cable is, and the standard deviation of the cell's noise in N.
+
+        Returns whether these are strokes that do not move the cable.
+        """
+        dt, self._t = t - self._t, t
+        self._smooth += dt / (dt + SWING_SMOOTHED) * (force - self._smooth)
+        force = self._smooth
         if self._anchor is None or abs(x - self._anchor) > stands:
             self._anchor = x
             self._reset(t, force)
             return False
         self._recent = max(abs(force), self._recent * 0.999)
-        limit = max(SWING, SWING_SHARE * self._recent)
+        limit = max(SWING, SWING_SHARE * self._recent, SWING_NOISE * noise)
         beyond = force > self._extreme if self._rising else force < self._extreme
         if beyond:
             self._extreme = force

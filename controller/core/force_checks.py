@@ -40,13 +40,15 @@ class Sign:
         self._pushed_at: float | None = None
         self._pulled_at: float | None = None
 
-    def rests(self, t: float, force: float) -> None:
+    def rests(self, t: float, force: float, *, noise: float) -> None:
         """Take a force of a cable that stands where its stack is down."""
         dt, self._t = t - self._t, t
         if self._resting is None:
             self._smooth = force
         self._smooth += dt / (dt + SMOOTHED) * (force - self._smooth)
-        if self._resting is None or abs(self._smooth - self._resting[0]) > max(REST_BAND, 0.03 * abs(force)):
+        if self._resting is None or abs(self._smooth - self._resting[0]) > max(
+            REST_BAND, 0.03 * abs(force), 2.0 * noise
+        ):
             self._resting = (self._smooth, t, 0.0, 0)
         level, since, total, count = self._resting
         self._resting = (level, since, total + force, count + 1)

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from controller.core.cable_watch import CableWatch
-from controller.core.calibration import ZERO_STAYS, ZERO_STAYS_IN_SET, Channel, ZeroTracker
+from controller.core.calibration import ZERO_STAYS, ZERO_STAYS_UNSURE, Channel, ZeroTracker
 from controller.core.channel_watch import FASTEST_TURN
 from controller.core.efforts import Change, Efforts
 from controller.core.kinematics import (
@@ -286,7 +286,7 @@ class Side:
         usual = self.watch.usual
         known = usual is not None and (self.watch.between_sets or self.position is not None)
         apart = SET_APART * usual if usual is not None and known else 0.0
-        stays = ZERO_STAYS if self.watch.between_sets else ZERO_STAYS_IN_SET
+        stays = ZERO_STAYS if self.watch.between_sets and self.position is not None else ZERO_STAYS_UNSURE
         level = self.zero.rest(
             t, f, follow=self._track_zero, apart=apart, stays=stays, noise=self._force_noise.deviation
         )
@@ -306,7 +306,10 @@ class Side:
                 self._rail.earlier = None
             self.watch.railed(railed, t)
         self._fs.add(t, f)
-        self.watch.force(t, f, zero=self.zero.zero, at_rail=railed is not None, noise=self._noise.deviation)
+        self.watch.force(
+            t, f, zero=self.zero.zero, at_rail=railed is not None, noise=self._force_noise.deviation,
+            noise_m=self._noise.deviation,
+        )  # fmt: skip
         if self.position is None:
             self._step_effort(t, f)
             self._fs.forget_before(max(self._efforts.start_t if self._efforts.active else t - 3.0, t - KEEP) - LEAD_IN)
