@@ -103,7 +103,7 @@ class RunningSet:
         return [
             side
             for side in SIDES
-            if all((rep.measures.rom or 0.0) < IDLE_SHARE * max(left, right) for rep in self.reps[side])
+            if all((rep.measures.way or 0.0) < IDLE_SHARE * max(left, right) for rep in self.reps[side])
         ]
 
     def flag(self, name: str) -> None:
