@@ -139,6 +139,9 @@ def _case(
     if exercise == "hold":  # nothing is moved: with a force channel alone a load that is held is an effort
         handling, deed, channels = (), None, "force"
         changes = {**changes, "profile": "minimum_jerk"}
+    if shape == "sequential":  # the other side must begin within the set gap
+        handling = tuple(each for each in handling if each != "reposition")
+        at_rep = min(at_rep, REPS - 1)
     if exercise == "squat":  # a bar on both sides, out of a rack, lowered first
         shape = "together" if shape in ("alternating", "sequential") else shape
         handling = ("walk_out",) if "walk_out" in handling else ("unrack",)

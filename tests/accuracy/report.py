@@ -85,8 +85,8 @@ def unreached(results: Results) -> list[str]:
     names = [row.what for row in ROWS if row.of(outcomes).good is False]
     if alignment_row(results.lags).good is False:
         names.append("left-right alignment")
-    if any(each.good is False for each in _corpus_rows(results.corpus)):
-        names.append("labelled recordings")
+    rows = zip(("labelled recordings", "latency over them"), _corpus_rows(results.corpus), strict=True)
+    names += [name for name, reached in rows if reached.good is False]
     return names
 
 

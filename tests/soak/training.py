@@ -56,10 +56,14 @@ def sets_of(seconds: float, *, seed: int) -> Iterator[Scenario]:
         reps = random.randint(5, 12)
         deed: Deed | None = random.choice((None, None, *get_args(Deed)))
         number += 1
+        shape, handling = shapes.pop(), random.choice(HANDLING)
+        at_rep = random.randint(3, reps)
+        if shape == "sequential":  # the other side must begin within the set gap
+            handling, at_rep = handling[-1:], min(at_rep, reps - 1)
         scenario = SCENARIOS[random.choice(("iso_lateral_row", "iso_lateral_pulldown"))].but(
-            shape=shapes.pop(), reps=reps, seed=seed * 10_000 + number, tail_s=random.uniform(9.0, 25.0),
-            handling=random.choice(HANDLING), profile=random.choice(PROFILES), ratio=random.uniform(0.7, 1.3),
-            oddities=(Oddity(deed, random.randint(3, reps)),) if deed is not None else (),
+            shape=shape, reps=reps, seed=seed * 10_000 + number, tail_s=random.uniform(9.0, 25.0),
+            handling=handling, profile=random.choice(PROFILES), ratio=random.uniform(0.7, 1.3),
+            oddities=(Oddity(deed, at_rep),) if deed is not None else (),
             concentric_s=out, eccentric_s=back, top_s=top, bottom_s=bottom, position_noise_m=0.0005, force_noise_n=2.0,
         )  # fmt: skip
         yield scenario
