@@ -15,19 +15,22 @@ LARGEST_BATCH: Final = 255  # samples; START has a byte for it
 class CablelinkCommander:
     """Commands as bytes, each with a sequence of its own; a repeat is the same bytes again."""
 
-    def __init__(self) -> None:
+    def __init__(self, wire: framing.Wire = "stream") -> None:
         self._sequence = 0
+        self._is_stream = wire == "stream"
 
     def _framed(self, message: cablelink.Message) -> tuple[int, bytes]:
-        return message.sequence, framing.encode(message.to_body())
+        body = message.to_body()
+        return message.sequence, framing.encode(body) if self._is_stream else body
 
     def _next(self) -> int:
         self._sequence = (self._sequence + 1) % SEQUENCES
         return self._sequence
 
     def who(self) -> bytes:
-        """Ask what the board is; the leading 00 ends whatever stood half-sent on the line."""
-        return b"\0" + self._framed(cablelink.GetInfo(sequence=self._next()))[1]
+        """Ask what the board is; on a stream the leading 00 ends whatever stood half-sent on the line."""
+        asked = self._framed(cablelink.GetInfo(sequence=self._next()))[1]
+        return b"\0" + asked if self._is_stream else asked
 
     def start(self, identity: Identity, *, rate_hz: int | None, batch: int | None) -> tuple[int, bytes]:
         """Begin to stream all channels; None: as the board says of itself, a message lasting as long at any rate."""

@@ -46,10 +46,15 @@ _FAULTS: Final[dict[int, BoardFault]] = {
 
 
 class CablelinkReader:
-    """One link's bytes to messages. What it knows follows from the chunks alone, however they were cut."""
+    """One link's bytes to messages. What it knows follows from the chunks alone, however they were cut.
 
-    def __init__(self) -> None:
-        self._decoder = framing.FrameDecoder()
+    On a link that carries messages INFO may have been read on its own, beside the stream. So its sequence is no place
+    in the stream there: the next message begins the count afresh.
+    """
+
+    def __init__(self, wire: framing.Wire = "stream") -> None:
+        self._decoder: framing.Decoder = framing.FrameDecoder() if wire == "stream" else framing.BodyDecoder()
+        self._info_is_apart = wire == "messages"
         self._counters = ReaderCounters()
         self._sequence: dict[int, int] = {}  # of each source's last frame
         self._lost: dict[int, int] = {}  # frames, since each source's last samples
@@ -123,11 +128,14 @@ class CablelinkReader:
         if not all(isfinite(c.scale) and isfinite(c.offset) and c.scale != 0.0 for c in said.channels):
             self._counters.malformed += 1
             return None
-        if known is None or restarted:
+        if self._info_is_apart:
+            self._sequence.pop(said.source, None)
+        elif known is None or restarted:
             self._sequence[said.source] = said.sequence
-            self._lost[said.source] = 0
         elif self._is_repeated(said):
             return None
+        if known is None or restarted:
+            self._lost[said.source] = 0
         columns = [k for k, c in enumerate(said.channels[:MASKED]) if c.kind in _KINDS]
         identity = Identity(
             source=said.source,

@@ -1,16 +1,19 @@
-"""Frames on a byte stream: COBS(body + CRC-32 of the body, little-endian) and a final 00.
+"""Bodies on a link. On a byte stream each is a frame: COBS(body + CRC-32 of the body, little-endian) and a final 00.
 
 COBS: Cheshire and Baker 1999. Damage is counted and dropped up to the next 00; nothing is guessed at, and the buffer
-never grows beyond one frame.
+never grows beyond one frame. A link that carries messages (Bluetooth LE, UDP) keeps them whole, and its own check
+guards them: there a body travels as it is.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, Protocol
 from zlib import crc32
 
 from cobs import cobs
+
+Wire = Literal["stream", "messages"]  # what a link carries
 
 MAX_BODY: Final = 504  # bytes
 MAX_FRAME: Final = MAX_BODY + 4 + (MAX_BODY + 4) // 254 + 1  # bytes, without the final 00
@@ -31,6 +34,37 @@ def encode(body: bytes) -> bytes:
         raise ValueError(f"a body of {len(body)} bytes; 1 to {MAX_BODY} fit a frame")
     framed: bytes = cobs.encode(body + crc32(body).to_bytes(4, "little"))
     return framed + b"\0"
+
+
+class Decoder(Protocol):
+    """What a link carried in, bodies out."""
+
+    counters: FramingCounters
+
+    def reset(self) -> None:
+        """Throw away what is not whole: the link was lost."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what came together, return the bodies that it completed."""
+
+
+class BodyDecoder:
+    """One message in, its body out. What cannot be a body is counted as damaged."""
+
+    def __init__(self) -> None:
+        self.counters = FramingCounters()
+
+    def reset(self) -> None:
+        """Nothing is ever half here."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take a message, return it as the body that it is."""
+        if not 0 < len(data) <= MAX_BODY:
+            self.counters.damaged += 1
+            self.counters.junk += len(data)
+            return []
+        self.counters.frames += 1
+        return [data]
 
 
 class FrameDecoder:
