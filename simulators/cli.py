@@ -1,4 +1,4 @@
-"""The command `cable-station-sim`: a simulated station on a pseudo-terminal or a TCP port, in real time."""
+"""The command `cable-station-sim`: a simulated station on a pseudo-terminal, TCP or Bluetooth LE, in real time."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, cast, get_args
+from typing import Annotated, Final, Protocol, cast, get_args
 
 import typer
 from typer import BadParameter, Context, Option
 
 from protocols.events import SIDES, Shape, Side
+from protocols.framing import MAX_BODY
 from protocols.neutral_csv import CsvError, read_csv
+from simulators.ble_boards import cablelink_boards, progressors
+from simulators.ble_cablelink import MTU, longest
+from simulators.ble_port import BlePort
+from simulators.fake_bluez_manners import KNOWN, MannerError, parse_manners
 from simulators.gym import session_board, two_boards
 from simulators.holds import parse_holds
 from simulators.impairments import ImpairmentError, parse
@@ -38,6 +43,7 @@ Examples:
   cable-station-sim tcp --scenario prone_diagonal_raise --port 7001 --once --truth truth.json
   cable-station-sim tcp --port 0 --csv row.csv
   cable-station-sim pty --link /tmp/cable-a --hold 0kg,0kg,10kg,20kg,30kg --force-gain 1.03   (to calibrate against)
+  cable-station-sim ble --two-boards --manner die=20:3
 """
 
 app = typer.Typer(
@@ -47,6 +53,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+class Port(Protocol):
+    """Where boards are served."""
+
+    @property
+    def name(self) -> str:
+        """How a program gets there."""
+
+    async def run(self, *, until: asyncio.Event) -> None:
+        """Serve until the event is set, then close."""
+
+
+Ports = Callable[[], Awaitable[Sequence[Port]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +200,7 @@ def serve_pty(
         hold=_Hold(hold, hold_s, hold_on, force_gain, position_gain),
     )  # fmt: skip
 
-    def ports() -> list[PtyPort | TcpPort]:
+    async def ports() -> list[PtyPort]:
         return [
             PtyPort(pump, link=link.with_name(link.name + suffix) if link is not None else None)
             for suffix, pump in play.pumps()
@@ -226,8 +246,76 @@ def serve_tcp(
         hold=_Hold(hold, hold_s, hold_on, force_gain, position_gain),
     )  # fmt: skip
 
-    def ports() -> list[PtyPort | TcpPort]:
+    async def ports() -> list[TcpPort]:
         return [TcpPort(pump, host=host, port=port + k if port else 0) for k, (_, pump) in enumerate(play.pumps())]
+
+    _serve(play, ports)
+
+
+@app.command(
+    name="ble",
+    help="Serve over Bluetooth LE, on a fake BlueZ of its own; set the variable that it prints for the program that is "
+    "to see it.\n\n\b\n"
+    "Example: cable-station-sim ble --scenario iso_lateral_row --folder /tmp/air --manner drop=20",
+)
+def serve_ble(
+    scenario: ScenarioName = DEFAULT,
+    folder: Annotated[Path | None, Option(help="Of the bus' socket, so that it stays the same over restarts.")] = None,
+    bus: Annotated[str | None, Option(help="Address of a running D-Bus to use instead of one of its own.")] = None,
+    manner: Annotated[list[str] | None, Option(help=f"Bad manners; may be given several times: {KNOWN}")] = None,
+    mtu: Annotated[int, Option(min=48, max=517, help="ATT MTU, bytes; a notification carries three less.")] = MTU,
+    tindeq: Annotated[bool, Option("--tindeq", help="A Tindeq Progressor a side instead of a board.")] = False,  # noqa: FBT002
+    csv: Csv = None,
+    side: OneSide = None,
+    two_boards: TwoBoards = False,  # noqa: FBT002
+    shape: ShapeName = None,
+    sets: Sets = 1,
+    reps: Reps = None,
+    rate: Rate = 100,
+    ratio: Ratio = 1.0,
+    lag: Lag = None,
+    rest: Rest = 12.0,
+    seed: Seed = 1,
+    ppm: Ppm = 0.0,
+    impair: Impair = None,
+    hold: Holds = None,
+    hold_s: HoldFor = 6.0,
+    hold_on: HoldOn = None,
+    force_gain: ForceGain = 1.0,
+    position_gain: PositionGain = 1.0,
+    truth: TruthFile = None,
+    once: Once = False,  # noqa: FBT002
+) -> None:
+    """Serve over Bluetooth LE."""
+    if folder is not None and bus is not None:
+        raise BadParameter("--folder is for a bus of its own, --bus is somebody else's; take one of them")
+    try:
+        manners = parse_manners(manner or ())
+    except MannerError as wrong:
+        raise BadParameter(str(wrong)) from None
+    held = _Hold(hold, hold_s, hold_on, force_gain, position_gain)
+    if tindeq:
+        if csv is not None or two_boards or truth is not None or once:
+            raise BadParameter("--tindeq plays a scenario over and over, without --csv, --two-boards, --truth, --once")
+        chosen = _scenario(
+            scenario, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio, lag=lag, rest=rest, seed=seed
+        )
+        play = Play(boards=(), impair=(), seed=seed, ends=None)
+        boards = progressors(Session(held.of(chosen)), SIDES if side is None else (side,))
+        if not boards:
+            raise BadParameter("a Tindeq measures force, and there is no cable on that side that has one")
+    else:
+        play = _play(
+            scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
+            lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once, hold=held,
+            max_body=longest(mtu),
+        )  # fmt: skip
+        boards = cablelink_boards([board for _, board in play.boards], play.pumps(), mtu=mtu)
+
+    async def ports() -> list[BlePort]:
+        port = BlePort(boards, manners=manners, folder=folder, bus=bus)
+        await port.open()
+        return [port]
 
     _serve(play, ports)
 
@@ -251,6 +339,7 @@ def _play(
     truth: Path | None,
     once: bool,
     hold: _Hold,
+    max_body: int = MAX_BODY,
 ) -> Play:
     """What the options ask for. Raises BadParameter."""
     if side not in (None, "left", "right"):
@@ -270,7 +359,7 @@ def _play(
             )
         try:
             recording = read_csv(csv)
-            board = replay_board(recording, now=now, seed=seed)
+            board = replay_board(recording, now=now, seed=seed, max_body=max_body)
         except (CsvError, ValueError) as wrong:
             raise BadParameter(str(wrong)) from None
         return Play(boards=(("", board),), impair=wrongs, seed=seed, ends=duration(recording) + TAIL if once else None)
@@ -282,11 +371,12 @@ def _play(
     if truth is not None:
         session.truth.write(truth)
     if two:
-        left, right = two_boards(session, now=now, ppm=(ppm, -ppm), loop=not once, faults=faults)
+        left, right = two_boards(session, now=now, ppm=(ppm, -ppm), loop=not once, faults=faults, max_body=max_body)
         boards: tuple[tuple[str, VirtualBoard], ...] = (("-left", left), ("-right", right))
     else:
         one = cast("Side | None", side)
-        boards = (("", session_board(session, side=one, now=now, ppm=ppm, loop=not once, faults=faults)),)
+        board = session_board(session, side=one, now=now, ppm=ppm, loop=not once, faults=faults, max_body=max_body)
+        boards = (("", board),)
     return Play(boards=boards, impair=wrongs, seed=seed, ends=session.duration if once else None)
 
 
@@ -318,7 +408,7 @@ def _scenario(
     return chosen
 
 
-def _serve(play: Play, ports: Callable[[], list[PtyPort | TcpPort]]) -> None:
+def _serve(play: Play, ports: Ports) -> None:
     """Serve until the session is over or a signal comes; says `ready` and where, once all ports are open."""
     try:
         asyncio.run(_run(play, ports))
@@ -327,12 +417,12 @@ def _serve(play: Play, ports: Callable[[], list[PtyPort | TcpPort]]) -> None:
         raise typer.Exit(1) from None
 
 
-async def _run(play: Play, ports: Callable[[], list[PtyPort | TcpPort]]) -> None:
+async def _run(play: Play, ports: Ports) -> None:
     until = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, until.set)
-    opened = ports()
+    opened = await ports()
     async with asyncio.TaskGroup() as tasks:
         for port in opened:
             tasks.create_task(port.run(until=until), name=f"serve {port.name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from protocols.events import SIDES, Side
+from protocols.framing import MAX_BODY
 from simulators.scenarios import Fault, Session
 from simulators.sources import SessionSource
 from simulators.virtual_board import VirtualBoard, World
@@ -20,6 +21,7 @@ def session_board(
     faults: Sequence[Fault] = (),
     world: World | None = None,
     restarts: Sequence[float] = (),
+    max_body: int = MAX_BODY,
 ) -> VirtualBoard:
     """A board that streams a session; `side`: only the channels of that cable. Raises ValueError without any."""
     scenario = session.scenario
@@ -35,6 +37,7 @@ def session_board(
         model="virtual cable board" if side is None else f"virtual cable board, {side}",
         world=world,
         restarts=restarts,
+        max_body=max_body,
     )
 
 
@@ -45,11 +48,12 @@ def two_boards(
     ppm: tuple[float, float] = (0.0, 0.0),
     loop: bool = False,
     faults: Sequence[Fault] = (),
+    max_body: int = MAX_BODY,
 ) -> tuple[VirtualBoard, VirtualBoard]:
     """The boards of the left and the right cable, each with its own clock; the first START begins their world."""
     world = World()
     left, right = (
-        session_board(session, side=side, now=now, ppm=each, loop=loop, faults=faults, world=world)
+        session_board(session, side=side, now=now, ppm=each, loop=loop, faults=faults, world=world, max_body=max_body)
         for side, each in zip(SIDES, ppm, strict=True)
     )
     return left, right

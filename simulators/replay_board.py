@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from protocols.cablelink import Channel, Kind, Unit
+from protocols.framing import MAX_BODY
 from protocols.neutral_csv import CHANNELS, NeutralCsv, Row
 from simulators.sources import SIDE_CODE, Block, World
 from simulators.virtual_board import VirtualBoard
@@ -96,7 +97,7 @@ def replay_sources(csv: NeutralCsv) -> list[RowSource]:
     ]
 
 
-def replay_board(csv: NeutralCsv, *, now: float = 0.0, seed: int = 1) -> VirtualBoard:
+def replay_board(csv: NeutralCsv, *, now: float = 0.0, seed: int = 1, max_body: int = MAX_BODY) -> VirtualBoard:
     """A board that streams the recording once; it begins LEAD after the first START, so that all sources are started.
 
     Raises ValueError for a recording without any value.
@@ -111,6 +112,7 @@ def replay_board(csv: NeutralCsv, *, now: float = 0.0, seed: int = 1) -> Virtual
         now=now,
         seed=seed,
         lead_s=LEAD,
+        max_body=max_body,
         rate_hz=min(max(round(1.0 / median(steps)), 1), FASTEST) if steps else 1,
         model="replay board",
         restarts=[row.t - begin for row in csv.rows if row.restarted],

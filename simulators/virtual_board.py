@@ -224,7 +224,7 @@ class VirtualBoard:
         self._parameters = [0] * PARAMETERS
         self.boot_id = self._random.getrandbits(32)
         for number in range(len(self.sources)):
-            self._send(self._info(number))
+            self._send_info(number)
 
     def _restart_on_time(self) -> None:
         self._restarts.pop(0)
@@ -242,7 +242,14 @@ class VirtualBoard:
         block = self.sources[number].take()
         self._send(Samples(source=number, dt_us=block.dt_us, status=block.status, rows=block.rows), t_us=block.first_us)
 
-    def _info(self, number: int) -> Info:
+    def _send_info(self, number: int) -> None:
+        """INFO, unless it is longer than what the link takes: then it is read from its characteristic."""
+        info = self.info(number)
+        if len(info.to_body()) <= self._max_body:
+            self._send(info)
+
+    def info(self, number: int) -> Info:
+        """What a source says of itself now."""
         return Info(
             source=number,
             max_body=self._max_body,
@@ -304,7 +311,7 @@ class VirtualBoard:
         match message:
             case GetInfo():
                 for number in range(len(self.sources)) if message.source == 0 else (message.source,):
-                    self._send(self._info(number))
+                    self._send_info(number)
             case Ping():
                 self._send(Pong(source=message.source, host_ns=message.host_ns))
             case Start():
