@@ -248,7 +248,7 @@ def _check_station(station: StationConfig, where: str) -> str | None:
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(DRIVERS)}"
             return f"{place}.driver: there is no driver {board.driver!r}; {hint}"
         try:
-            check_url(board.url)
+            check_url(board.url, driver=board.driver)
         except ValueError as error:
             return f"{place}.url: {error}"
     used: dict[tuple[str, int, int], str] = {}

@@ -15,6 +15,7 @@ from controller.display import Display, DisplayError, StationView
 from controller.mqtt import Publisher
 from controller.replay import next_seq
 from controller.station_runner import StationRunner
+from firmware_bridge.ble_radio import Radio
 from protocols.events import AnyEvent, CommandResult, to_json
 
 DRAIN_WITHIN = 1.5  # s that the broker gets for the last events
@@ -81,6 +82,7 @@ class Runtime:
 
     async def _outputs(self) -> list[asyncio.Task[None]]:
         tasks = []
+        radio = Radio()
         recording = self.config.recording
         folder = Path(recording.folder) if recording.enabled else None
         for station in self.config.station:
@@ -89,6 +91,7 @@ class Runtime:
                 folder=folder,
                 numbers=(await asyncio.to_thread(_next_seq, recording, station.id), 1),
                 say=self._say,
+                radio=radio,
                 log=self._log,
             )
         if self.broker is not None:

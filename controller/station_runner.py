@@ -19,6 +19,7 @@ from controller.config import StationConfig
 from controller.display import Status
 from controller.pipeline import Pipeline
 from controller.recorder import Recorder
+from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board, BoardProblem
 from firmware_bridge.link import Chunk
 from firmware_bridge.messages import Message
@@ -60,9 +61,13 @@ class StationRunner:
         folder: Path | None,
         numbers: tuple[int, int],
         say: Callable[[str], None],
+        radio: Radio | None = None,
         log: Callable[[AnyEvent], None] | None = None,
     ) -> None:
-        """folder: where to record, None: nowhere; numbers: of the next event and set; log: sees every event."""
+        """folder: where to record, None: nowhere; numbers: of the next event and set; log: sees every event.
+
+        radio: the gateway's Bluetooth, None: one of its own.
+        """
         self.config = config
         self.consumers: list[Consumer] = []
         self.outputs: Outputs | None = None
@@ -72,7 +77,8 @@ class StationRunner:
         header = _header(config, numbers)
         self.pipeline = Pipeline(header)
         self._recorder = Recorder(folder, header, trouble=self._recorder_trouble) if folder is not None else None
-        self.boards = [Board(board, self, self._problem) for board in config.board]
+        radio = radio or Radio()
+        self.boards = [Board(board, self, self._problem, radio=radio) for board in config.board]
         self._state: State | None = None
         self._info: Info | None = None
         self._online: bool | None = None

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board_session import BoardSession, GivenUpError, ProblemName, Timing
-from firmware_bridge.drivers import BoardConfig, check_url, make_driver, open_link
+from firmware_bridge.drivers import BoardConfig, check_url, make_driver, open_link, wire_of
 from firmware_bridge.link import Chunk, Link, LinkError
 from firmware_bridge.messages import Message
 from protocols.cablelink import AckResult
@@ -51,17 +52,21 @@ class Board:
         sink: Sink,
         problems: Callable[[BoardProblem], None],
         *,
+        radio: Radio | None = None,
         timing: Timing = USUAL,
         seed: int | None = None,
     ) -> None:
         """Take the configuration and where input and problems go. `seed`: of the back-off's spread, None: the id.
 
+        `radio`: the Bluetooth that all boards share, None: its own.
+
         Raises ValueError for a wrong URL or an unknown driver.
         """
-        check_url(config.url)
+        check_url(config.url, driver=config.driver)
         self.config = config
         self._sink, self._problems, self._timing = sink, problems, timing
-        self._commander = make_driver(config.driver).commander
+        self._commander = make_driver(config.driver, wire=wire_of(config.url)).commander
+        self._radio = radio or Radio()
         self._random = random.Random(config.id if seed is None else seed)
         self._standing: BoardProblem | None = None
         self._session: BoardSession | None = None
@@ -72,7 +77,7 @@ class Board:
         while True:
             away = 0.0
             try:
-                link = await open_link(self.config.url)
+                link = await open_link(self.config.url, driver=self.config.driver, radio=self._radio)
             except LinkError as error:
                 self._report("board_absent", str(error))
             else:

@@ -8,11 +8,16 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Meta, Struct
 
+from firmware_bridge.ble_link import open_ble
+from firmware_bridge.ble_radio import Radio
+from firmware_bridge.ble_sought import sought
 from firmware_bridge.cablelink_commander import CablelinkCommander
 from firmware_bridge.cablelink_reader import CablelinkReader
 from firmware_bridge.link import Link
 from firmware_bridge.serial_link import open_serial
 from firmware_bridge.tcp_link import open_tcp
+from protocols.framing import Wire
+from protocols.gatt import PROFILES
 
 DRIVERS: Final = ("cablelink",)
 BAUD: Final = 921_600
@@ -36,16 +41,30 @@ class Driver:
     commander: CablelinkCommander
 
 
-def make_driver(name: str) -> Driver:
-    """A fresh driver. Raises ValueError for an unknown name."""
+def make_driver(name: str, *, wire: Wire = "stream") -> Driver:
+    """A fresh driver for a link that carries this. Raises ValueError for an unknown name."""
     if name not in DRIVERS:
         raise ValueError(f"there is no driver {name!r}; known: {', '.join(DRIVERS)}")
-    return Driver(CablelinkReader(), CablelinkCommander())
+    return Driver(CablelinkReader(wire), CablelinkCommander(wire))
 
 
-def check_url(url: str) -> None:
+def wire_of(url: str) -> Wire:
+    """What the link that a URL names carries."""
+    return "messages" if _is_ble(url) else "stream"
+
+
+def check_url(url: str, *, driver: str = "cablelink") -> None:
     """Raise ValueError, saying what is wrong, when no link can be made of a URL."""
-    _parsed(url)
+    if _is_ble(url):
+        if driver not in PROFILES:
+            raise ValueError(f"{url}: driver {driver} is not known over Bluetooth; known: {', '.join(PROFILES)}")
+        sought(url, service=PROFILES[driver].service)
+    else:
+        _parsed(url)
+
+
+def _is_ble(url: str) -> bool:
+    return urlsplit(url).scheme == "ble"
 
 
 def _parsed(url: str) -> tuple[str, str, int]:
@@ -71,11 +90,17 @@ def _parsed(url: str) -> tuple[str, str, int]:
         if not parts.hostname or not port:
             raise ValueError(f"{url}: a TCP URL names host and port, as in tcp://192.0.2.7:5000")
         return "tcp", parts.hostname, port
-    raise ValueError(f"{url}: a board is reached by serial:// or tcp://")
+    raise ValueError(f"{url}: a board is reached by serial://, tcp:// or ble:")
 
 
-async def open_link(url: str) -> Link:
-    """Open the link that a URL names. Raises LinkError when it cannot be opened, ValueError for a wrong URL."""
+async def open_link(url: str, *, driver: str = "cablelink", radio: Radio | None = None) -> Link:
+    """Open the link that a URL names; radio: the Bluetooth that all links of the program share.
+
+    Raises LinkError when it cannot be opened, ValueError for a wrong URL.
+    """
+    if _is_ble(url):
+        profile = PROFILES[driver]
+        return await open_ble(sought(url, service=profile.service), profile=profile, radio=radio or Radio())
     scheme, where, number = _parsed(url)
     if scheme == "serial":
         return await open_serial(where, baud=number)

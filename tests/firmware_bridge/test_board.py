@@ -12,12 +12,14 @@ from statistics import median
 
 import pytest
 
+from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board, BoardProblem
 from firmware_bridge.board_session import Timing
 from firmware_bridge.drivers import BoardConfig, make_driver
 from firmware_bridge.link import Chunk
 from firmware_bridge.messages import Identity, Message, SampleBlock
 from protocols.cablelink import Start
+from protocols.framing import Wire
 from tests.firmware_bridge.small_board import SmallBoard, on_pty, on_tcp
 
 SOON = 20.0  # s, within which everything here has long happened
@@ -39,8 +41,8 @@ QUICK = Timing(
 class Station:
     """A sink that decodes, keeps everything, and can be waited on."""
 
-    def __init__(self) -> None:
-        self.reader = make_driver("cablelink").reader
+    def __init__(self, wire: Wire = "stream") -> None:
+        self.reader = make_driver("cablelink", wire=wire).reader
         self.messages: list[Message] = []
         self.links: list[str] = []
         self.problems: list[BoardProblem] = []
@@ -101,8 +103,10 @@ class Station:
 
 
 @contextlib.asynccontextmanager
-async def alive(url: str, station: Station, *, timing: Timing = QUICK) -> AsyncIterator[Board]:
-    board = Board(BoardConfig(id="left", url=url), station, station.problem, timing=timing, seed=1)
+async def alive(
+    url: str, station: Station, *, timing: Timing = QUICK, radio: Radio | None = None
+) -> AsyncIterator[Board]:
+    board = Board(BoardConfig(id="left", url=url), station, station.problem, radio=radio, timing=timing, seed=1)
     life = asyncio.create_task(board.run(), name="life")
     try:
         yield board

@@ -202,7 +202,7 @@ async def test_a_host_that_does_not_answer_is_given_up_in_time(monkeypatch: pyte
         ("serial:///dev/ttyUSB0?baud=fast", "baud=fast is no rate"),
         ("tcp://host", "names host and port"),
         ("tcp://host:port", "names host and port"),
-        ("/dev/ttyUSB0", "is reached by serial:// or tcp://"),
+        ("/dev/ttyUSB0", "is reached by serial://, tcp:// or ble:"),
     ],
 )
 def test_a_wrong_url_says_how_a_right_one_looks(url: str, words: str) -> None:
