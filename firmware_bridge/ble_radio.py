@@ -26,7 +26,7 @@ SEEK_WITHIN: Final = 4.0  # s until a board that is not seen counts as absent; b
 LOOK_AROUND: Final = (
     1.0  # s that is waited for another board of the same service, before one is taken for the right one
 )
-SCAN_LASTS: Final = 10.0  # s; an older scan is begun anew, since an adapter that was off has forgotten it
+SCAN_LASTS: Final = 10.0  # s; an older scan is begun anew, since bluetoothd may have forgotten it
 ANSWER_WITHIN: Final = 5.0  # s that bluetoothd gets to start or stop a scan
 
 # What bleak lets through when bluetoothd, its bus, or the device goes in the middle of a call.
@@ -49,13 +49,15 @@ def said(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, TimeoutError):
         return "bluetoothd does not answer; is it hung?"
-    if isinstance(error, OSError) or "ServiceUnknown" in text or "NameHasNoOwner" in text:
+    if isinstance(error, OSError | EOFError) or "ServiceUnknown" in text or "NameHasNoOwner" in text:
         return _NO_BLUETOOTH
+    if isinstance(error, AssertionError | KeyError):
+        return "it has gone again"
     if "AccessDenied" in text:
         return _REASONS[BleakBluetoothNotAvailableReason.DENIED_BY_SYSTEM]
     if "NotReady" in text:
         return _REASONS[BleakBluetoothNotAvailableReason.POWERED_OFF]
-    return text or type(error).__name__
+    return text
 
 
 @dataclass(slots=True, eq=False)

@@ -78,6 +78,10 @@ class FakeAdapter(Node):
             self._end_scans()
         self._tree.change(self, {"Powered": Variant("b", on)})
 
+    def go_deaf(self) -> None:
+        """All scans end and nobody is told, as it happens before BlueZ 5.88."""
+        self._scans.clear()
+
     def client_gone(self, client: str) -> None:
         """A program has left the bus."""
         self._filters.pop(client, None)

@@ -23,6 +23,7 @@ class Air:
     connected: bool = False
     reads: list[tuple[str, int]] = field(default_factory=list)
     writes: list[tuple[str, bytes]] = field(default_factory=list)
+    notifications: int = 0
 
 
 class FakeService(Node):
@@ -68,6 +69,7 @@ class FakeCharacteristic(Node):
 
     def notify(self, value: bytes) -> None:
         """Pass a notification on."""
+        self._air.notifications += 1
         self._tree.change(self, {"Value": Variant("ay", value)})
 
     def forget(self, client: str | None = None) -> None:

@@ -8,11 +8,17 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import dbus_fast
 import pytest
 from bleak.backends.bluezdbus.manager import _global_instances
-from dbus_fast import Message
 from dbus_fast.aio import MessageBus
 
+from firmware_bridge.ble_link import BleLink
+from firmware_bridge.ble_radio import Radio
+from firmware_bridge.drivers import open_link
+from firmware_bridge.link import LinkError
+from protocols import cablelink
+from protocols.cablelink import Message, Samples, Start
 from simulators.ble_boards import cablelink_boards
 from simulators.ble_cablelink import MTU, longest
 from simulators.ble_peripheral import Peripheral
@@ -23,6 +29,9 @@ from simulators.gym import session_board
 from simulators.pump import Pump
 from simulators.scenarios import SCENARIOS, Session
 
+SOON = 20.0  # s
+BY_SERVICE = "ble:"
+START = Start(sequence=9, rate_hz=100, batch=1).to_body()
 needs_dbus = pytest.mark.skipif(find_daemon() is None, reason="dbus-daemon is not installed; make test installs it")
 FIRST, SECOND = "C0:DE:00:00:00:01", "C0:DE:00:00:00:02"
 
@@ -38,7 +47,7 @@ class Air:
         """How many connections to the bus there are, besides the one that asks."""
         asking = await MessageBus(bus_address=self.bus.address).connect()
         reply = await asking.call(
-            Message(
+            dbus_fast.Message(
                 destination="org.freedesktop.DBus",
                 path="/org/freedesktop/DBus",
                 interface="org.freedesktop.DBus",
@@ -74,3 +83,45 @@ def boards(count: int = 1, *, mtu: int = MTU, rate: int = 100) -> list[Periphera
     made = [session_board(session, now=time.monotonic(), max_body=longest(mtu)) for _ in range(count)]
     pumps = [(f"-{k}", Pump(board)) for k, board in enumerate(made, start=1)]
     return cablelink_boards(made, pumps, mtu=mtu)
+
+
+# -- links
+
+
+async def opened(url: str, radio: Radio | None = None) -> BleLink:
+    link = await open_link(url, radio=radio)
+    assert isinstance(link, BleLink)
+    return link
+
+
+async def opened_in_the_end(url: str, radio: Radio) -> BleLink:
+    """As a board's life does it, however often it takes."""
+    async with asyncio.timeout(SOON):
+        while True:
+            try:
+                return await opened(url, radio)
+            except LinkError:
+                await asyncio.sleep(0.02)
+
+
+async def heard(link: BleLink, kind: type[Message]) -> Message:
+    async with asyncio.timeout(SOON):
+        while True:
+            message = cablelink.decode((await link.receive()).data)
+            if isinstance(message, kind):
+                return message
+
+
+async def streaming(link: BleLink) -> None:
+    await link.send(START)
+    await heard(link, Samples)
+
+
+async def loss(link: BleLink) -> str:
+    """What the link is lost with."""
+    try:
+        async with asyncio.timeout(SOON):
+            while True:
+                await link.receive()
+    except LinkError as lost:
+        return str(lost)
