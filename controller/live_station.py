@@ -10,6 +10,7 @@ from typing import Final
 
 from controller.calibration_file import CalibratedStation, Kind
 from controller.wiring import Key, Wire, Wiring, wiring
+from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board, BoardProblem
 from firmware_bridge.drivers import make_driver
 from firmware_bridge.link import Chunk
@@ -60,7 +61,7 @@ class LiveStation:
 
     def __init__(self, config: CalibratedStation) -> None:
         self.config = config
-        self._readers = {board.id: make_driver(board.driver).reader for board in config.board}
+        self._readers = {board.id: make_driver(board).reader for board in config.board}
         self._identities: dict[Key, Identity] = {}
         self._problems: dict[str, str] = {}
         self._unused: dict[Key, str] = {}  # why not all of a board's channels can be read
@@ -156,7 +157,8 @@ class LiveStation:
 async def opened(config: CalibratedStation) -> AsyncIterator[LiveStation]:
     """A station whose boards live as long as the context; they are stopped and their links closed at its end."""
     live = LiveStation(config)
-    boards = [Board(each, live, live.problem) for each in config.board]
+    radio = Radio()
+    boards = [Board(each, live, live.problem, radio=radio) for each in config.board]
     tasks = [asyncio.create_task(board.run(), name=f"board {board.config.id}") for board in boards]
     try:
         yield live

@@ -18,7 +18,7 @@ from controller.merge import Merge, Sample
 from controller.station_views import station_health, station_info
 from controller.troubles import Said, Troubles
 from controller.wiring import Key, ProblemName, Wiring, wiring
-from firmware_bridge.drivers import make_driver, wire_of
+from firmware_bridge.drivers import make_driver
 from firmware_bridge.link import Chunk
 from firmware_bridge.messages import BoardFault, BoardStatus, Message, SampleBlock
 from firmware_bridge.messages import Identity as BoardIdentity
@@ -62,9 +62,7 @@ class Pipeline:
         """Begin a session. Raises RecordingError when the header's settings are of another version."""
         try:
             self._config = msgspec.json.decode(header.settings, type=CalibratedStation)
-            self._readers = {
-                board.id: make_driver(board.driver, wire=wire_of(board.url)).reader for board in self._config.board
-            }
+            self._readers = {board.id: make_driver(board).reader for board in self._config.board}
         except (msgspec.MsgspecError, ValueError) as error:
             raise RecordingError(f"the recording's settings are of another version: {error}") from None
         self._anchor = header.monotonic_anchor

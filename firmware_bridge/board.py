@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board_session import BoardSession, GivenUpError, ProblemName, Timing
-from firmware_bridge.drivers import BoardConfig, check_url, make_driver, open_link, wire_of
+from firmware_bridge.drivers import BoardConfig, check_url, make_driver, open_link
 from firmware_bridge.link import Chunk, Link, LinkError
 from firmware_bridge.messages import Message
 from protocols.cablelink import AckResult
@@ -65,7 +65,7 @@ class Board:
         check_url(config.url, driver=config.driver)
         self.config = config
         self._sink, self._problems, self._timing = sink, problems, timing
-        self._commander = make_driver(config.driver, wire=wire_of(config.url)).commander
+        self._commander = make_driver(config).commander
         self._radio = radio or Radio()
         self._random = random.Random(config.id if seed is None else seed)
         self._standing: BoardProblem | None = None

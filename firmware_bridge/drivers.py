@@ -41,10 +41,11 @@ class Driver:
     commander: CablelinkCommander
 
 
-def make_driver(name: str, *, wire: Wire = "stream") -> Driver:
-    """A fresh driver for a link that carries this. Raises ValueError for an unknown name."""
-    if name not in DRIVERS:
-        raise ValueError(f"there is no driver {name!r}; known: {', '.join(DRIVERS)}")
+def make_driver(config: BoardConfig) -> Driver:
+    """A fresh driver, for what the board's link carries. Raises ValueError for an unknown name."""
+    if config.driver not in DRIVERS:
+        raise ValueError(f"there is no driver {config.driver!r}; known: {', '.join(DRIVERS)}")
+    wire = wire_of(config.url)
     return Driver(CablelinkReader(wire), CablelinkCommander(wire))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from controller.calibration_file import CalibratedStation, calibrated
 from controller.config import parse
 from controller.live_station import LiveError, LiveStation, opened
+from tests.firmware_bridge.air import FIRST, SECOND, air, boards, needs_dbus
 from tests.stations.processes import simulator
 
 
@@ -35,6 +37,16 @@ async def test_each_sides_channels_are_found_on_its_own_board_and_its_counts_com
                 seen.add(key.board)
                 assert len(block.rows) == len(block.times)
             assert left.nominal(left.info.offset) == 0.0
+
+
+@needs_dbus
+async def test_boards_in_the_air_are_found_with_one_scan_and_read() -> None:
+    async with air(*boards(2)), opened(two_boards(f"ble://{FIRST}", f"ble://{SECOND}")) as live:
+        async with asyncio.timeout(20.0):
+            await live.channels()
+            seen: set[str] = set()
+            while len(seen) < 2:
+                seen.add((await live.block("l"))[0].board)
 
 
 async def test_an_absent_board_is_named_where_it_is_asked_for_and_otherwise_not_in_the_way(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_board_in_the_air_is_identified_started_read_and_stopped_at_the_end() -> None:
-    station = Station("messages")
+    station = Station(URL)
     async with air(*boards()) as there:
         async with alive(URL, station, timing=Timing()):
             await station.until(lambda: len(station.blocks) >= 100)
@@ -42,7 +42,7 @@ async def test_a_board_in_the_air_is_identified_started_read_and_stopped_at_the_
 
 @pytest.mark.parametrize("mtu", [64, 185, 247])
 async def test_a_thousand_samples_a_second_come_whole_whatever_fits_a_notification(mtu: int) -> None:
-    station = Station("messages")
+    station = Station(URL)
     async with air(*boards(mtu=mtu, rate=1000)) as there, alive(URL, station, timing=Timing()):
         await station.until(lambda: sum(len(block.rows) for block in station.blocks) >= 1000)
         assert all(data for _, data in there.bluez.device(FIRST).air.writes)
@@ -77,7 +77,7 @@ async def switch_off_and_on(there: Air) -> None:
 async def test_it_streams_again_within_five_seconds_and_one_problem_came_and_went(
     trouble: Callable[[Air], Awaitable[None]],
 ) -> None:
-    station = Station("messages")
+    station = Station(URL)
     async with air(*boards()) as there, alive(URL, station, timing=Timing()):
         await station.until(lambda: len(station.blocks) >= 5)
         connections = await there.connections()
@@ -95,7 +95,7 @@ async def test_it_streams_again_within_five_seconds_and_one_problem_came_and_wen
 
 async def test_an_absent_board_is_said_once_and_tried_ever_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ble_radio, "SEEK_WITHIN", 0.05)
-    station = Station("messages")
+    station = Station(URL)
     async with air() as there:
         async with alive(URL, station, timing=Timing(back_off=0.05, back_off_most=0.4)):
             begun: list[float] = []
@@ -114,7 +114,7 @@ async def test_an_absent_board_is_said_once_and_tried_ever_more_slowly(monkeypat
 
 
 async def test_two_boards_stream_at_once_and_the_loss_of_one_is_nothing_to_the_other() -> None:
-    left, right, radio = Station("messages"), Station("messages"), Radio()
+    left, right, radio = Station(URL), Station(URL), Radio()
     async with air(*boards(2)) as there, contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(alive(URL, left, timing=Timing(), radio=radio))
         await stack.enter_async_context(alive(f"ble://{SECOND}", right, timing=Timing(), radio=radio))
@@ -130,7 +130,7 @@ async def test_two_boards_stream_at_once_and_the_loss_of_one_is_nothing_to_the_o
 
 
 async def test_a_blink_reaches_the_board_that_was_asked_and_not_its_neighbour() -> None:
-    station = Station("messages")
+    station = Station(URL)
     async with air(*boards(2)) as there, alive(f"ble://{SECOND}", station) as board:
         await station.until(lambda: len(station.blocks) >= 3)
         assert await board.identify(seconds=3) is None
@@ -140,7 +140,7 @@ async def test_a_blink_reaches_the_board_that_was_asked_and_not_its_neighbour() 
 
 async def test_aborts_and_drops_while_connecting_end_in_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ble_radio, "SEEK_WITHIN", 1.0)
-    station = Station("messages")
+    station = Station(URL)
     manners = Manners(aborts=1, vanishing=2, services_after=0.2, forgets=True)
     async with air(*boards(), manners=manners), alive(URL, station, timing=QUICK):
         await station.until(lambda: len(station.blocks) >= 3)
@@ -148,7 +148,7 @@ async def test_aborts_and_drops_while_connecting_end_in_a_stream(monkeypatch: py
 
 
 async def test_a_life_that_ends_while_it_connects_leaves_nothing_behind() -> None:
-    station = Station("messages")
+    station = Station(URL)
     async with air(*boards(), manners=Manners(services_after=30.0)) as there:
         async with alive(URL, station):
             device = there.bluez.device(FIRST)

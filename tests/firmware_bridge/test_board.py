@@ -19,7 +19,6 @@ from firmware_bridge.drivers import BoardConfig, make_driver
 from firmware_bridge.link import Chunk
 from firmware_bridge.messages import Identity, Message, SampleBlock
 from protocols.cablelink import Start
-from protocols.framing import Wire
 from tests.firmware_bridge.small_board import SmallBoard, on_pty, on_tcp
 
 SOON = 20.0  # s, within which everything here has long happened
@@ -41,8 +40,8 @@ QUICK = Timing(
 class Station:
     """A sink that decodes, keeps everything, and can be waited on."""
 
-    def __init__(self, wire: Wire = "stream") -> None:
-        self.reader = make_driver("cablelink", wire=wire).reader
+    def __init__(self, url: str = "tcp://127.0.0.1:1") -> None:
+        self.reader = make_driver(BoardConfig(id="left", url=url)).reader
         self.messages: list[Message] = []
         self.links: list[str] = []
         self.problems: list[BoardProblem] = []
