@@ -19,6 +19,7 @@ from bleak.exc import BleakGATTProtocolError
 
 from firmware_bridge.ble_radio import TROUBLES, Radio, said
 from firmware_bridge.ble_sought import Sought
+from firmware_bridge.bluez_listeners import is_listened_to
 from firmware_bridge.link import Chunk, LinkError
 from protocols import gatt
 from protocols.gatt import Profile
@@ -55,7 +56,7 @@ class BleLink:
     def __init__(self, device: BLEDevice, *, url: str, profile: Profile, radio: Radio) -> None:
         self.about = About(address=device.address, name=device.name)
         self._url, self._profile, self._radio = url, profile, radio
-        self._was_connected = bool(device.details.get("props", {}).get("Connected"))  # for somebody else
+        self._device = device
         self._client = BleakClient(device, disconnected_callback=self._disconnected)
         self._chunks: asyncio.Queue[Chunk | LinkError] = asyncio.Queue()
         self._is_open = False  # from the end of connect() to the beginning of close()
@@ -70,22 +71,30 @@ class BleLink:
         """Connect, read what the board is, and let it notify. Raises LinkError; close() is to be called then, too."""
         try:
             async with asyncio.timeout(CONNECT_WITHIN):
+                if await self._is_taken():
+                    raise LinkError(f"{self._url}: another program uses this board; close it")
                 await self._client.connect()
                 notify = self._characteristic(self._profile.notify)
                 self._write = self._characteristic(self._profile.write)
-                if self._was_connected and _is_notifying(notify):
-                    raise LinkError(f"{self._url}: another program uses this board; close it")
                 await self._ask_about()
                 if self._profile.info is not None:
                     self._info = bytes(await self._client.read_gatt_char(self._characteristic(self._profile.info)))
                 self._is_open = True
                 await self._client.start_notify(notify, self._notified)
+        except TimeoutError:
+            raise LinkError(f"{self._url}: not connected within {CONNECT_WITHIN:g} s; is the board near?") from None
         except TROUBLES as error:
             raise LinkError(f"{self._url}: not connected: {said(error)}") from None
         if not self._client.is_connected:  # its callback came before anybody listened
             raise self._lost("it has gone again")
         self._last = time.monotonic()
         self._watcher = asyncio.create_task(self._watch(), name=f"{self._url}: link watch")
+
+    async def _is_taken(self) -> bool:
+        """Whether it is connected already, and not only left over by a program that was killed."""
+        details = self._device.details
+        is_connected = isinstance(details, dict) and bool(details.get("props", {}).get("Connected"))
+        return is_connected and await is_listened_to(details["path"], self._profile.notify)
 
     def _characteristic(self, uuid: str) -> BleakGATTCharacteristic:
         found = self._client.services.get_characteristic(uuid)
@@ -142,6 +151,8 @@ class BleLink:
                     async with asyncio.timeout(READ_WITHIN):
                         await self._client.read_gatt_char(asked)
                     self._last = time.monotonic()
+        except TimeoutError:
+            self._chunks.put_nowait(self._lost("it does not answer"))
         except TROUBLES as error:
             self._chunks.put_nowait(self._lost(said(error)))
 
@@ -183,12 +194,6 @@ class BleLink:
                     await self._client.disconnect()
         finally:
             self._radio.give_back(self.about.address)
-
-
-def _is_notifying(characteristic: BleakGATTCharacteristic) -> bool:
-    """Whether BlueZ says that somebody listens to it."""
-    _, properties = characteristic.obj
-    return bool(properties.get("Notifying"))
 
 
 async def open_ble(sought: Sought, *, profile: Profile, radio: Radio) -> BleLink:

@@ -132,6 +132,7 @@ async def test_a_board_that_another_program_listens_to_is_not_taken_from_it() ->
         link = await opened(BY_SERVICE)
         with pytest.raises(LinkError, match="another program uses this board; close it"):
             await opened(BY_SERVICE)  # with a radio of its own, as another program has
+        await streaming(link)
         await link.close()
 
 
