@@ -62,7 +62,7 @@ class Pipeline:
         """Begin a session. Raises RecordingError when the header's settings are of another version."""
         try:
             self._config = msgspec.json.decode(header.settings, type=StationConfig)
-            self._readers = {board.id: make_driver(board.driver).reader for board in self._config.board}
+            self._readers = {board.id: make_driver(board).reader for board in self._config.board}
         except (msgspec.MsgspecError, ValueError) as error:
             raise RecordingError(f"the recording's settings are of another version: {error}") from None
         self._anchor = header.monotonic_anchor

@@ -40,7 +40,7 @@ class Station:
     """A sink that decodes, keeps everything, and can be waited on."""
 
     def __init__(self) -> None:
-        self.reader = make_driver("cablelink").reader
+        self.reader = make_driver(BoardConfig(id="left", url="tcp://127.0.0.1:1")).reader
         self.messages: list[Message] = []
         self.links: list[str] = []
         self.problems: list[BoardProblem] = []

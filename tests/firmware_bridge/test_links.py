@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge import tcp_link
-from firmware_bridge.drivers import check_url, make_driver, open_link
+from firmware_bridge.drivers import BoardConfig, check_url, make_driver, open_link
 from firmware_bridge.link import LinkError
 from firmware_bridge.serial_link import SerialLink, _advice, open_serial
 from firmware_bridge.tcp_link import TcpLink, open_tcp
@@ -211,6 +211,8 @@ def test_a_wrong_url_says_how_a_right_one_looks(url: str, words: str) -> None:
     assert url in str(error.value)
 
 
-def test_an_unknown_driver_names_those_that_there_are() -> None:
+def test_an_unknown_driver_names_the_nearest_or_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match="did you mean 'cablelink'"):
+        make_driver(BoardConfig(id="left", url="tcp://127.0.0.1:1", driver="cabelink"))
     with pytest.raises(ValueError, match="known: cablelink"):
-        make_driver("cabelink")
+        make_driver(BoardConfig(id="left", url="tcp://127.0.0.1:1", driver="xyz"))
