@@ -247,9 +247,9 @@ class BoardSession:
             now = self._now()
             if self._identities:
                 self._watch_stream(now)
-            elif now - self._opened >= self._timing.strange_after:
+            elif now - self._opened >= self._timing.strange_after + self._can.answers_after:
                 self._report(*self._strangeness())
-                if now - self._opened >= self._timing.open_in_vain:
+                if now - self._opened >= self._timing.open_in_vain + self._can.answers_after:
                     raise GivenUpError(*self._strangeness())
 
     def _watch_stream(self, now: float) -> None:

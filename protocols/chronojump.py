@@ -151,7 +151,8 @@ class ChronojumpFour:
         """The next frame, None when its bytes are not all here."""
         if self._last is not None and len(self._buffer) >= _FOUR.size:
             head, ticks, *cells = _FOUR.unpack_from(self._buffer)
-            if head == HEAD and LEAST_STEP <= (ticks - self._last) % (1 << 32) <= MOST_STEP:
+            step = (ticks - self._last) % (1 << 32)
+            if head == HEAD and (step == 0 or LEAST_STEP <= step <= MOST_STEP):  # 0: it came twice
                 return self._taken(ticks, tuple(cells))
             self._last = None
         while self._last is None and len(self._buffer) >= 3 * _FOUR.size:
