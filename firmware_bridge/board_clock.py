@@ -48,13 +48,14 @@ class BoardClock:
     """One board's clock, from its first frame to its next boot."""
 
     def __init__(
-        self, *, one_way: float = ONE_WAY, early_skew: float = EARLY_SKEW, most_skew: float = MAX_SKEW
+        self, *, one_way: float = ONE_WAY, early_skew: float = EARLY_SKEW, most_skew: float = MAX_SKEW, far: float = FAR
     ) -> None:
         """one_way: standard uncertainty of what a frame takes on its way where no ping bounds it, s.
 
-        early_skew, most_skew: how far the clocks may run apart, before and after SURE_AFTER buckets.
+        early_skew, most_skew: how far the clocks may run apart, before and after SURE_AFTER buckets. far: s; what is
+        to be made up beyond it is made up fast.
         """
-        self._one_way, self._early_skew, self._most_skew = one_way, early_skew, most_skew
+        self._one_way, self._early_skew, self._most_skew, self._far = one_way, early_skew, most_skew, far
         self._seen: tuple[int, float] | None = None  # last unwrapped ticks and their arrival
         self._slope = 0.0  # of the host's clock against the board's, less 1
         self._jitter = 0.0
@@ -134,6 +135,8 @@ class BoardClock:
         uncertainty, width = self._one_way, self._width
         if width is not None:
             uncertainty = hypot(width / sqrt(12.0), FLOOR)  # anywhere between the bounds
+        if self._applied is not None and self._upper is not None:  # what is given out may not be there yet
+            uncertainty = hypot(uncertainty, self._applied[1] - self._estimate(self._applied[0]))
         return ClockState(skew_ppm=-self._slope * 1e6, uncertainty=uncertainty, jitter=self._jitter)
 
     # -- the fit
@@ -204,7 +207,7 @@ class BoardClock:
             return at - length, estimate - self._slope * length, estimate
         since, before = self._applied
         carried = before + self._slope * (at - since)
-        is_fast = at - self._first < EARLY or abs(estimate - carried) > FAR
+        is_fast = at - self._first < EARLY or abs(estimate - carried) > self._far
         room = (FAST_SLEW if is_fast else SLEW) * (at - since)
         return since, before, min(max(estimate, carried - room), carried + room)
 

@@ -7,7 +7,9 @@ good, while a late line catches up; so a delay that stays is a gap, of so many s
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import hypot
+from statistics import median
 from typing import Final
 
 from firmware_bridge.board_clock import FAR, ONE_WAY, WRAP, BoardClock
@@ -17,6 +19,7 @@ SKEW: Final = 0.03  # share by which the rate may be off and still be fitted as 
 MEASURED_OVER: Final = 4.0  # s of arrivals
 OFF: Final = 0.01  # share by which a measured rate differs from the configured one, and is taken instead
 WINDOW: Final = 1.0  # s of arrivals, of which the least delay is looked at
+NEAR: Final = 0.005  # s; so far off the times may stay while they are steered gently
 GAP: Final = 0.08  # s; a least delay beyond is samples that are missing
 
 
@@ -26,7 +29,7 @@ class CountClock:
     def __init__(self, rate_hz: float, *, one_way: float = ONE_WAY) -> None:
         self._period = 1.0 / rate_hz
         self._one_way = one_way
-        self._clock = BoardClock(one_way=one_way, early_skew=SKEW, most_skew=SKEW)
+        self._clock = BoardClock(one_way=one_way, early_skew=SKEW, most_skew=SKEW, far=NEAR)
         self._at = 0.0  # s by the count
         self._began: tuple[float, float] | None = None  # the arrival that began the window, and its least delay so far
         self._minima: list[tuple[float, float]] = []  # count time and arrival of the least delayed sample of a window
@@ -69,21 +72,24 @@ class CountClock:
         self._began = None
         if not self._measured:
             self._minima.append(self._least)
-            self._measure()
-            return 0
+            return self._measure()
         if delay <= GAP:
             return 0
         lost = round(delay / self._period)
         self._at += lost * self._period
         return lost
 
-    def _measure(self) -> None:
-        """Take the measured rate instead of the configured one where they differ."""
+    def _measure(self) -> int:
+        """Take the measured rate instead of the configured one where they differ; returns samples lost meanwhile."""
         (a, arrived), (b, last) = self._minima[0], self._minima[-1]
         if last - arrived < MEASURED_OVER:
-            return
+            return 0
         self._measured = True
-        stretch = (last - arrived) / (b - a)
-        if abs(stretch - 1.0) > OFF:
-            self._period *= stretch
-            self._clock.restart()
+        # the median, so that a gap in one of the windows is none of the rate's
+        stretch = median((u - t) / (y - x) for (x, t), (y, u) in pairwise(self._minima))
+        if abs(stretch - 1.0) <= OFF:
+            return 0  # a gap shows in the next window
+        self._period *= stretch
+        self._clock.restart()
+        missing = last - arrived - stretch * (b - a)
+        return round(missing / self._period) if missing > GAP else 0
