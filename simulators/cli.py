@@ -14,18 +14,25 @@ from typing import Annotated, Final, cast, get_args
 import typer
 from typer import BadParameter, Context, Option
 
-from protocols.events import Shape, Side
+from protocols.ascii_line import LineFormat
+from protocols.events import SIDES, Shape, Side
 from protocols.neutral_csv import CsvError, read_csv
-from simulators.gym import session_board, two_boards
-from simulators.impairments import ImpairmentError, parse
+from simulators import fault_scripts
+from simulators.fault_scripts import Script
+from simulators.gym import session_board, twin
+from simulators.impairments import ImpairmentError, Impairments, parse
 from simulators.pty_port import TICK, PortError, PtyPort
 from simulators.pump import Pump
 from simulators.replay_board import duration, replay_board
 from simulators.scenarios import SCENARIOS, Scenario, Session
+from simulators.sources import Fault
 from simulators.tcp_port import TcpPort
-from simulators.virtual_board import VirtualBoard
+from simulators.twin import Twin
+from simulators.virtual_board import VirtualBoard, World
 
 DEFAULT: Final = "iso_lateral_row"
+LINKS: Final = ("cablelink", "chronojump-force", "chronojump-four", "chronojump-encoder", "ascii-line")  # over these
+UNTOLD: Final = frozenset({"chronojump-encoder", "ascii-line"})  # stream without being told to
 TAIL: Final = 2.0  # s of rest after the last row of a recording
 EXAMPLES: Final = """
 Examples:
@@ -36,6 +43,9 @@ Examples:
   cable-station-sim pty --link /tmp/cable-a --two-boards      (/tmp/cable-a-left and /tmp/cable-a-right)
   cable-station-sim tcp --scenario prone_diagonal_raise --port 7001 --once --truth truth.json
   cable-station-sim tcp --port 0 --csv row.csv
+  cable-station-sim pty --link /tmp/force --driver chronojump-force --side left
+  cable-station-sim pty --link /tmp/cable-a --two-boards --driver cablelink,ascii-line --columns time_us,right_force_n
+  cable-station-sim pty --link /tmp/cable-a --script bad_half_minute
 """
 
 app = typer.Typer(
@@ -51,17 +61,21 @@ app = typer.Typer(
 class Play:
     """What is served, and until when. ends: world time in s, None: never."""
 
-    boards: tuple[tuple[str, VirtualBoard], ...]  # a suffix for its name, and the board
+    boards: tuple[tuple[str, VirtualBoard | Twin], ...]  # a suffix for its name, and the board
     impair: tuple[str, ...]
     seed: int
     ends: float | None
+    script: Script | None = None
 
     def pumps(self) -> list[tuple[str, Pump]]:
         """Each board with impairments of its own."""
-        return [
-            (suffix, Pump(board, parse(self.impair, seed=self.seed + k)[0]))
-            for k, (suffix, board) in enumerate(self.boards)
-        ]
+        return [(suffix, Pump(board, self._wrongs(board, k))) for k, (suffix, board) in enumerate(self.boards)]
+
+    def _wrongs(self, board: VirtualBoard | Twin, number: int) -> Impairments:
+        steady = parse(self.impair, seed=self.seed + number)[0]
+        if self.script is None:
+            return steady
+        return Impairments((*steady.each, *self.script.impairments(board.world, seed=self.seed + number).each))
 
     @property
     def over(self) -> bool:
@@ -102,6 +116,17 @@ Impair = Annotated[
         "jitter=0.02 disconnect=20:3 stuck=left_force_n:10:2 saturate=left_force_n:10:2"
     ),
 ]
+DriverNames = Annotated[
+    str, Option("--driver", help=f"What the board speaks, of {', '.join(LINKS)}; with --two-boards maybe LEFT,RIGHT.")
+]
+Columns = Annotated[
+    str | None, Option("--columns", help="Of an ascii-line, as the configuration names them: time_us,left_force_n.")
+]
+Separator = Annotated[str, Option("--separator", help="Of an ascii-line, or blank.")]
+ScriptName = Annotated[
+    str | None,
+    Option("--script", help=f"A timeline of faults, by its path or one of: {', '.join(fault_scripts.library())}."),
+]
 TruthFile = Annotated[Path | None, Option("--truth", help="Write what really happens to this file, as JSON.")]
 Once = Annotated[bool, Option("--once/--loop", help="End after the session, or play it over and over.")]
 
@@ -127,13 +152,18 @@ def serve_pty(
     seed: Seed = 1,
     ppm: Ppm = 0.0,
     impair: Impair = None,
+    script: ScriptName = None,
+    driver: DriverNames = "cablelink",
+    columns: Columns = None,
+    separator: Separator = ";",
     truth: TruthFile = None,
     once: Once = False,  # noqa: FBT002
 ) -> None:
     """Serve on a pseudo-terminal."""
     play = _play(
         scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
-        lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once,
+        lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, script=script, drivers=driver,
+        line=_line(columns, separator), truth=truth, once=once,
     )  # fmt: skip
 
     def ports() -> list[PtyPort | TcpPort]:
@@ -167,13 +197,18 @@ def serve_tcp(
     seed: Seed = 1,
     ppm: Ppm = 0.0,
     impair: Impair = None,
+    script: ScriptName = None,
+    driver: DriverNames = "cablelink",
+    columns: Columns = None,
+    separator: Separator = ";",
     truth: TruthFile = None,
     once: Once = False,  # noqa: FBT002
 ) -> None:
     """Serve on a TCP port."""
     play = _play(
         scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
-        lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once,
+        lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, script=script, drivers=driver,
+        line=_line(columns, separator), truth=truth, once=once,
     )  # fmt: skip
 
     def ports() -> list[PtyPort | TcpPort]:
@@ -198,6 +233,9 @@ def _play(
     seed: int,
     ppm: float,
     impair: list[str] | None,
+    script: str | None,
+    drivers: str,
+    line: LineFormat | None,
     truth: Path | None,
     once: bool,
 ) -> Play:
@@ -207,33 +245,90 @@ def _play(
     if side is not None and two:
         raise BadParameter("--side is one board, --two-boards is two; take one of them")
     try:
-        faults = parse(impair or ())[1]
+        timeline = fault_scripts.load(script) if script is not None else None
+        faults = parse(impair or ())[1] + (timeline.sensor_faults() if timeline is not None else [])
     except ImpairmentError as wrong:
         raise BadParameter(str(wrong)) from None
     wrongs = tuple(impair or ())
     now = time.monotonic()
     if csv is not None:
-        if truth is not None or side is not None or two or faults:
-            raise BadParameter("--truth, --side, --two-boards, stuck and saturate go with a scenario, not with --csv")
+        restarts = timeline is not None and bool(timeline.restarts)
+        if truth is not None or side is not None or two or faults or restarts or drivers != "cablelink":
+            options = "--truth, --side, --two-boards, --driver, restarts, stuck and saturate"
+            raise BadParameter(f"{options} go with a scenario, not with --csv")
         try:
             recording = read_csv(csv)
-            board = replay_board(recording, now=now, seed=seed)
+            replayed = replay_board(recording, now=now, seed=seed)
         except (CsvError, ValueError) as wrong:
             raise BadParameter(str(wrong)) from None
-        return Play(boards=(("", board),), impair=wrongs, seed=seed, ends=duration(recording) + TAIL if once else None)
+        ends = duration(recording) + TAIL if once else None
+        return Play(boards=(("", replayed),), impair=wrongs, seed=seed, ends=ends, script=timeline)
     chosen = _scenario(name, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio, lag=lag, rest=rest, seed=seed)
     if not once:  # the rest between the last set and the first is like the others
         chosen = chosen.but(tail_s=max(rest - chosen.lead_s, 0.0))
     session = Session(chosen)
     if truth is not None:
         session.truth.write(truth)
-    if two:
-        left, right = two_boards(session, now=now, ppm=(ppm, -ppm), loop=not once, faults=faults)
-        boards: tuple[tuple[str, VirtualBoard], ...] = (("-left", left), ("-right", right))
-    else:
-        one = cast("Side | None", side)
-        boards = (("", session_board(session, side=one, now=now, ppm=ppm, loop=not once, faults=faults)),)
-    return Play(boards=boards, impair=wrongs, seed=seed, ends=session.duration if once else None)
+    names = drivers.split(",") if two else [drivers]
+    if len(names) == 1 and two:
+        names *= 2
+    one = cast("Side | None", side)
+    sides: list[Side | None] = list(SIDES) if two else [one]
+    if len(names) != len(sides):
+        raise BadParameter(f"--driver {drivers} names {len(names)} boards, and there are {len(sides)}")
+    world = World(began=now if set(names) <= UNTOLD else None)
+    boards = []
+    for k, (each, speaks) in enumerate(zip(sides, names, strict=True)):
+        board = _board(
+            speaks, session, side=each, line=line, now=now, ppm=-ppm if k else ppm, loop=not once, faults=faults,
+            world=world if two else None, restarts=timeline.restarts if timeline is not None else [],
+        )  # fmt: skip
+        boards.append((f"-{each}" if two else "", board))
+    ends = session.duration if once else None
+    return Play(boards=tuple(boards), impair=wrongs, seed=seed, ends=ends, script=timeline)
+
+
+def _line(columns: str | None, separator: str) -> LineFormat | None:
+    """The lines that an ascii-line prints. Raises BadParameter."""
+    if columns is None:
+        return None
+    line = LineFormat(tuple(columns.split(",")), separator)
+    problem = line.problem()
+    if problem is not None:
+        raise BadParameter(problem)
+    return line
+
+
+def _board(
+    driver: str,
+    session: Session,
+    *,
+    side: Side | None,
+    line: LineFormat | None,
+    now: float,
+    ppm: float,
+    loop: bool,
+    faults: list[Fault],
+    world: World | None,
+    restarts: list[float],
+) -> VirtualBoard | Twin:
+    """One board of ours, or a twin. Raises BadParameter."""
+    if driver not in LINKS:
+        raise BadParameter(f"no driver {driver!r} over a pty or TCP; there are {', '.join(LINKS)}")
+    if driver == "cablelink":
+        return session_board(
+            session, side=side, now=now, ppm=ppm, loop=loop, faults=faults, world=world, restarts=restarts
+        )
+    rate_hz = session.scenario.rate_hz
+    try:
+        made = twin(
+            driver, session, side=side or "left", line=line, rate_hz=rate_hz, now=now, ppm=ppm, loop=loop,
+            faults=faults, world=world,
+        )  # fmt: skip
+    except ValueError as wrong:
+        raise BadParameter(str(wrong)) from None
+    made.restarts.extend(restarts)
+    return made
 
 
 def _scenario(

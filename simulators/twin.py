@@ -84,6 +84,7 @@ class Twin:
         self._first: float | None = None  # host time of sample 0; None: it does not sample
         self._next = self._computed = 0
         self._dark = False
+        self.restarts: deque[float] = deque()  # s of the world at which it restarts by itself, in order
         self.later(0.0, self.booted)
 
     # -- the outside
@@ -92,10 +93,15 @@ class Twin:
         """What it sent up to host_time (s, never back), each with the time at which it had left."""
         while True:
             sample = self._sample_time(self._next)
-            acts = [at for at in (self._due[0][0] if self._due else None, sample) if at is not None]
+            restart = self.world.began + self.restarts[0] if self.restarts and self.world.began is not None else None
+            acts = [at for at in (self._due[0][0] if self._due else None, sample, restart) if at is not None]
             if not acts or min(acts) > host_time:
                 break
-            if self._due and (sample is None or self._due[0][0] <= sample):
+            if restart is not None and restart == min(acts):
+                self.restarts.popleft()
+                self._now = max(self._now, restart)
+                self.restart()
+            elif self._due and (sample is None or self._due[0][0] <= sample):
                 self._now, _, act = heapq.heappop(self._due)
                 act()
             else:
