@@ -42,6 +42,8 @@ REMARKS: Final = (b"Not a valid command", b"Calibrating OK")
 VERSION_BEGINS: Final = b"Force_Sensor-"
 HEAD: Final = b"\xff\xff\xff\xff"
 _FOUR: Final = Struct("<4sI4h")
+BELIEVED: Final = 5  # frames in a row whose times go on; open cells say -1, which looks like a head
+IN_STEP: Final = (BELIEVED + 1) * _FOUR.size - 1  # bytes in which so many frames stand, wherever they begin
 LEAST_STEP, MOST_STEP = 200, 1_000_000  # us between two frames that may be one stream
 
 COMMANDS: Final[Mapping[CommandName, Told]] = {
@@ -112,7 +114,7 @@ class ChronojumpForce:
 
 
 class ChronojumpFour:
-    """The binary frames of four cells. A stream is believed from three frames in a row on, whose times go on."""
+    """The binary frames of four cells. Out of step, the place is looked for at which heads and times are regular."""
 
     model: str = "Chronojump four cells"
     channels: tuple[DeviceChannel, ...] = (DeviceChannel(kind="force", scale=1.0),) * 4
@@ -155,15 +157,25 @@ class ChronojumpFour:
             if head == HEAD and (step == 0 or LEAST_STEP <= step <= MOST_STEP):  # 0: it came twice
                 return self._taken(ticks, tuple(cells))
             self._last = None
-        while self._last is None and len(self._buffer) >= 3 * _FOUR.size:
-            frames = list(_FOUR.iter_unpack(bytes(self._buffer[: 3 * _FOUR.size])))
+        while self._last is None and len(self._buffer) >= IN_STEP:
+            begin = self._most_regular()
+            lost = _FOUR.size if begin is None else begin
+            del self._buffer[:lost]
+            self.counters.junk += lost
+            if begin is not None:
+                _, ticks, *cells = _FOUR.unpack_from(self._buffer)
+                return self._taken(ticks, tuple(cells))
+        return None
+
+    def _most_regular(self) -> int | None:
+        """Where among the next bytes the stream's frames begin, by their heads and times; None: nowhere."""
+        found: list[tuple[int, int]] = []
+        for begin in range(_FOUR.size):
+            frames = list(_FOUR.iter_unpack(bytes(self._buffer[begin : begin + BELIEVED * _FOUR.size])))
             steps = [(b[1] - a[1]) % (1 << 32) for a, b in pairwise(frames)]
             if all(f[0] == HEAD for f in frames) and all(LEAST_STEP <= step <= MOST_STEP for step in steps):
-                _, ticks, *cells = frames[0]
-                return self._taken(ticks, tuple(cells))
-            del self._buffer[0]
-            self.counters.junk += 1
-        return None
+                found.append((max(steps) - min(steps), begin))
+        return min(found)[1] if found else None
 
     def _taken(self, ticks: int, cells: tuple[int, ...]) -> Samples:
         del self._buffer[: _FOUR.size]

@@ -104,8 +104,8 @@ CASES = (
     Case(
         name="chronojump-four",
         device=partial(_twin, "chronojump-four"),
-        said=b"".join(b"\xff\xff\xff\xff" + pack("<I4h", 1000 + 6250 * k, 10, -20, 300 + k, -1) for k in range(3)),
-        rows=tuple((10, -20, 300 + k, -1) for k in range(3)),
+        said=b"".join(b"\xff\xff\xff\xff" + pack("<I4h", 1000 + 6250 * k, 10, -20, 300 + k, -1) for k in range(6)),
+        rows=tuple((10, -20, 300 + k, -1) for k in range(6)),
         told={"who": b"start_capture:", "start": None, "stop": b"end_capture:", "tare": None, "identify": None},
     ),
     Case(
