@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
+from statistics import fmean, median
 from typing import Final, Literal
 
 from firmware_bridge.board_clock import ONE_WAY, WRAP, BoardClock
@@ -59,7 +59,8 @@ class Stamps:
         if 0 < step <= FORWARD:
             usual = median(self._steps) if len(self._steps) == STEPS else None
             if usual is not None and step > MISSING * usual:
-                self.lost += min(round(step / usual) - 1, MOST_LOST)
+                period = fmean(each for each in self._steps if each <= MISSING * usual)
+                self.lost += min(round(step / period) - 1, MOST_LOST)
             else:
                 self._steps.append(step)
             self._last, self._suspect = ticks, None
