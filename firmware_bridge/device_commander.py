@@ -50,7 +50,7 @@ class DeviceCommander:
         return None
 
     def ping(self, source: int, *, now: float) -> bytes | None:
-        """Ask for the battery once in a while, the first time after a full pause: one question is open at a time."""
+        """Ask for the battery once in a while; it is the only question then, so its answer cannot be another's."""
         del source
         told = self._commands.get("battery")
         if told is None:
