@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from controller.broker import Broker, external
-from controller.config import GymConfig
+from controller.config import GymConfig, StationConfig
 from controller.mqtt_connection import BrokerLost, Connection, connection
 from protocols.events import CommandResult
 from protocols.topics import StationTopics
@@ -41,12 +41,17 @@ def address(gym: GymConfig, *, broker: str | None, station: str | None) -> Addre
             f"the configuration names no broker (broker.url is {url!r}); "
             "give --broker mqtt://USER:PASSWORD@HOST:PORT as the gateway said at its start"
         )
-    known = [each.id for each in gym.station]
+    return Address(broker=external(url), site=gym.site, station=chosen_station(gym, station).id)
+
+
+def chosen_station(gym: GymConfig, station: str | None) -> StationConfig:
+    """The station of this id, or the only one. Raises AskError when there is no telling which."""
+    known = {each.id: each for each in gym.station}
     if station is None and len(known) > 1:
         raise AskError(f"which station? give --station, one of {', '.join(known)}")
     if station is not None and station not in known:
         raise AskError(f"there is no station {station!r}; known: {', '.join(known)}")
-    return Address(broker=external(url), site=gym.site, station=station or known[0])
+    return known[station] if station is not None else gym.station[0]
 
 
 async def ask(where: Address, name: str, fields: dict[str, Any]) -> None:

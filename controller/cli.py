@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
+from rich.console import Console
 
-from controller.ask import AskError, address, ask
+from controller.ask import AskError, address, ask, chosen_station
 from controller.broker import BrokerError
+from controller.calibrate import calibrate
+from controller.calibration_file import calibrated, calibrations_of, file_of, load_calibrated, read
+from controller.calibration_guide import MOST_KG, CalibrateError, Wish
 from controller.config import ConfigError, load
+from controller.core.calibration_fit import UnsoundError
 from controller.demo import DemoError, demo
+from controller.diagnose import look_at_all
 from controller.labels import LabelError
+from controller.live_station import LiveError
 from controller.replay import ReplayError, Speed, replay
 from controller.runtime import Runtime, say
 from controller.score import score
@@ -75,11 +83,13 @@ def run_command(
 ) -> None:
     """Run a gateway and its stations until Ctrl-C."""
     try:
-        gym = load(config)
+        gym = load_calibrated(config)
     except ConfigError as error:
         end(error, code=2)
     if check:
         say(f"{config}: right; {len(gym.station)} station{'s' if len(gym.station) > 1 else ''}")
+        for line in calibrations_of(config, gym):
+            say(line)
         return
     runtime = Runtime(gym, events=events)
 
@@ -126,6 +136,99 @@ def tare_command(
     except AskError as error:
         end(error, code=1)
     say(f"{where.station}: tared")
+
+
+@app.command(
+    "calibrate",
+    epilog="Examples, while the gateway does not run:\n\n"
+    "cable-station calibrate gym.toml --side left\n\n"
+    "cable-station calibrate gym.toml --station row --side left --mass 10 --mass 20 --mass 30 --mass 10\n\n"
+    "cable-station calibrate gym.toml --side left --channel position --pull-m 0.5\n\n"
+    "cable-station calibrate gym.toml --side left --channel position --drum-mm 50.9 --counts-per-turn 2400\n\n"
+    "cable-station calibrate gym.toml --diagnose",
+)
+def calibrate_command(
+    config: Annotated[Path, typer.Argument(help="the configuration, TOML")],
+    *,
+    station: Annotated[str | None, typer.Option(help="its id; not needed where there is one")] = None,
+    side: Annotated[Literal["left", "right"] | None, typer.Option(help="the cable")] = None,
+    channel: Annotated[Literal["force", "position"], typer.Option(help="load cell or encoder")] = "force",
+    diagnose: Annotated[bool, typer.Option("--diagnose", help="only look at all channels")] = False,
+    mass: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="kg; may be given several times, in the order of hanging: then nothing is asked", min=0, max=MOST_KG
+        ),
+    ] = None,
+    mass_uncertainty: Annotated[float, typer.Option(help="standard uncertainty of the masses, %", min=0)] = 0.5,
+    g: Annotated[float | None, typer.Option(help="local gravity, m/s2; else 9.80665", min=9.7, max=9.9)] = None,
+    pull_m: Annotated[float | None, typer.Option(help="length of the pull, m", min=0.05)] = None,
+    pull_uncertainty_mm: Annotated[float, typer.Option(help="standard uncertainty of that, mm", min=0)] = 2.0,
+    drum_mm: Annotated[float | None, typer.Option(help="drum's diameter at the middle of the cable", min=1)] = None,
+    drum_uncertainty_mm: Annotated[float, typer.Option(help="standard uncertainty of that, mm", min=0)] = 0.2,
+    counts_per_turn: Annotated[float | None, typer.Option(help="counts for a turn of the drum", min=1)] = None,
+) -> None:
+    """Calibrate a channel against known masses, a known pull or the drum, step by step, and keep the result."""
+    wrong = _wrong_wish(side, channel, diagnose=diagnose, mass=mass, pull=pull_m, drum=(drum_mm, counts_per_turn))
+    numbers = (*(mass or ()), mass_uncertainty, g, pull_m, pull_uncertainty_mm, drum_mm, drum_uncertainty_mm)
+    if not all(isfinite(each) for each in (*numbers, counts_per_turn) if each is not None):
+        wrong = "nan and inf are no numbers to work with"
+    if wrong is not None:
+        end(CalibrateError(wrong), code=2)
+    try:
+        gym = load_calibrated(config)
+        chosen = calibrated(chosen_station(gym, station), read(file_of(config, gym)))
+    except (ConfigError, AskError) as error:
+        end(error, code=2)
+    console = Console(highlight=False)
+    try:
+        if diagnose:
+            if not asyncio.run(look_at_all(chosen, console=console)):
+                raise typer.Exit(1)
+            return
+        wish = Wish(
+            side=side or "left",
+            kind=channel,
+            masses_kg=tuple(mass or ()),
+            mass_uncertainty_pct=mass_uncertainty,
+            g=g,
+            pull_m=pull_m,
+            pull_uncertainty_m=pull_uncertainty_mm / 1000.0,
+            drum_m=drum_mm / 1000.0 if drum_mm is not None else None,
+            drum_uncertainty_m=drum_uncertainty_mm / 1000.0,
+            counts_per_turn=counts_per_turn,
+        )
+        asyncio.run(calibrate(chosen, wish, file=file_of(config, gym), console=console))
+    except UnsoundError as error:
+        end(CalibrateError(f"refused, nothing is kept: {error}"), code=1)
+    except (CalibrateError, LiveError, ConfigError, OSError) as error:
+        end(error, code=1)
+
+
+def _wrong_wish(
+    side: str | None,
+    channel: str,
+    *,
+    diagnose: bool,
+    mass: list[float] | None,
+    pull: float | None,
+    drum: tuple[float | None, float | None],
+) -> str | None:
+    """What does not go together in what calibrate is asked for."""
+    if diagnose:
+        return None
+    if side is None:
+        return "which cable? give --side left or --side right"
+    has_drum = drum != (None, None)
+    if channel == "force":
+        return "--pull-m and --drum-mm go with --channel position" if pull is not None or has_drum else None
+    if mass:
+        return "--mass goes with --channel force"
+    if (pull is not None) == has_drum:
+        return "a position is calibrated by --pull-m, or by --drum-mm and --counts-per-turn"
+    if has_drum and None in drum:
+        return "--drum-mm and --counts-per-turn go together"
+    return None
 
 
 def end(error: Exception, *, code: int) -> NoReturn:

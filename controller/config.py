@@ -9,7 +9,7 @@ import types
 import typing
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,6 +21,7 @@ from firmware_bridge.drivers import BoardConfig, check_url, link_problem, make_d
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\Z")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
+S = TypeVar("S", bound=Struct)
 
 
 class ConfigError(Exception):
@@ -93,10 +94,11 @@ class RecordingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A gateway and its stations."""
+    """A gateway and its stations. calibration: the file beside this one that `calibrate` writes, None: the usual."""
 
     site: Id = "gym"
     gateway: Id = "gateway"
+    calibration: Annotated[str, Meta(min_length=1)] | None = None
     broker: BrokerConfig = BrokerConfig()
     display: DisplayConfig = DisplayConfig()
     recording: RecordingConfig = RecordingConfig()
@@ -105,37 +107,46 @@ class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def load(path: Path) -> GymConfig:
     """Read a configuration file. Raises ConfigError."""
+    return parse(read_text(path), name=str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a TOML file. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from None
-    return parse(text, name=str(path))
 
 
 def parse(text: str, *, name: str) -> GymConfig:
     """The configuration in a text; name stands in its errors. Raises ConfigError."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _wrong(name, str(error)) from None
-    problem = _unknown_key(data, GymConfig, "") or _not_finite(data, "")
-    if problem is not None:
-        raise _wrong(name, problem)
-    try:
-        config = msgspec.convert(data, GymConfig)
-    except msgspec.ValidationError as error:
-        message, _, where = str(error).partition(" - at `$.")
-        where = where.rstrip("`")
-        raise _wrong(name, f"{where or 'top level'}: {_plain(message, where)}") from None
+    config = decoded(text, GymConfig, name=name)
     problem = _check(config)
     if problem is not None:
-        raise _wrong(name, problem)
+        raise wrong(name, problem)
     return config
 
 
-def _wrong(name: str, problem: str) -> ConfigError:
+def decoded(text: str, kind: type[S], *, name: str) -> S:
+    """TOML as a struct; what is wrong is said with its place. Raises ConfigError."""
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise wrong(name, str(error)) from None
+    problem = _unknown_key(data, kind, "") or _not_finite(data, "")
+    if problem is not None:
+        raise wrong(name, problem)
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `$.")
+        where = where.rstrip("`")
+        raise wrong(name, f"{where or 'top level'}: {_plain(message, where)}") from None
+
+
+def wrong(name: str, problem: str) -> ConfigError:
     """One line, whatever stands in the file's strings."""
     return ConfigError("\\n".join(f"{name}: {problem}".splitlines()))
 
@@ -203,9 +214,9 @@ def _check(config: GymConfig) -> str | None:
         if station.id in seen:
             return f"{where}.id: there are two stations {station.id!r}"
         seen.add(station.id)
-        wrong = _check_station(station, where)
-        if wrong is not None:
-            return wrong
+        problem = _check_station(station, where)
+        if problem is not None:
+            return problem
     return _check_broker(config.broker.url) or _check_display(config.display)
 
 

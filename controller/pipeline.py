@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from controller.config import StationConfig
+from controller.calibration_file import CalibratedStation
 from controller.core.settings import Identity
 from controller.core.station import Station
 from controller.merge import Merge, Sample
@@ -61,7 +61,7 @@ class Pipeline:
     def __init__(self, header: Header) -> None:
         """Begin a session. Raises RecordingError when the header's settings are of another version."""
         try:
-            self._config = msgspec.json.decode(header.settings, type=StationConfig)
+            self._config = msgspec.json.decode(header.settings, type=CalibratedStation)
             self._readers = {board.id: make_driver(board).reader for board in self._config.board}
         except (msgspec.MsgspecError, ValueError) as error:
             raise RecordingError(f"the recording's settings are of another version: {error}") from None

@@ -1,21 +1,24 @@
-"""What each of a board's channels measures: by the configuration, else by what the board says of itself."""
+"""What each of a board's channels measures: by the configuration, else by what the board says of itself.
+
+Its scale comes from the calibration file, else from the configuration, else from what the board states.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from controller.config import ChannelConfig, StationConfig
+from controller.calibration_file import CalibratedStation, Kind, configured
+from controller.config import ChannelConfig
 from controller.core.settings import ChannelCalibration
 from firmware_bridge.messages import ChannelInfo, Identity
 from protocols.events import SIDES, Side
 
-Kind = Literal["force", "position"]
-KINDS: tuple[Kind, Kind] = ("force", "position")
-ProblemName = Literal["side_unknown", "side_twice", "channel_absent", "channel_kind"]
+KINDS: Final[tuple[Kind, Kind]] = ("force", "position")
+ProblemName = Literal["side_unknown", "side_twice", "channel_absent", "channel_kind", "calibration_foreign"]
 
 
 class Key(NamedTuple):
@@ -61,7 +64,9 @@ class Wiring:
         return next((wire.side for wire in self.wires if wire.column in named), None)
 
 
-def wiring(config: StationConfig, key: Key, identity: Identity, *, taken: Collection[tuple[Side, Kind]] = ()) -> Wiring:
+def wiring(
+    config: CalibratedStation, key: Key, identity: Identity, *, taken: Collection[tuple[Side, Kind]] = ()
+) -> Wiring:
     """What the channels of a source measure; taken: what other sources measure already."""
     if config.left is not None or config.right is not None:
         return _configured(config, key, identity)
@@ -79,11 +84,13 @@ def wiring(config: StationConfig, key: Key, identity: Identity, *, taken: Collec
                 "another; name the channels under [station.left] and [station.right]"
             )
         else:
-            wires.append(Wire(column, info.side, info.kind, _nominal(info)))
+            calibration, foreign = _calibration(config, key, identity, column, (info.side, info.kind))
+            wires.append(Wire(column, info.side, info.kind, calibration))
+            problems |= foreign
     return Wiring(identity, tuple(wires), problems)
 
 
-def _configured(config: StationConfig, key: Key, identity: Identity) -> Wiring:
+def _configured(config: CalibratedStation, key: Key, identity: Identity) -> Wiring:
     wires: list[Wire] = []
     problems: dict[ProblemName, str] = {}
     for side, kind, channel in _channels(config):
@@ -99,9 +106,9 @@ def _configured(config: StationConfig, key: Key, identity: Identity) -> Wiring:
         if info.kind != kind:
             problems["channel_kind"] = f"{place} says that its channel {channel.channel} is a {info.kind}"
             continue
-        calibration = channel.calibration if channel.calibration is not None else _nominal(info)
-        calibration = msgspec.structs.replace(calibration, span=calibration.span * channel.ratio)
+        calibration, foreign = _calibration(config, key, identity, channel.channel, (side, kind))
         wires.append(Wire(channel.channel, side, kind, calibration))
+        problems |= foreign
     if not wires and not problems:
         problems["side_unknown"] = (
             f"no channel of board {key.board}, source {key.source}, stands under [station.left] or [station.right]"
@@ -109,17 +116,36 @@ def _configured(config: StationConfig, key: Key, identity: Identity) -> Wiring:
     return Wiring(identity, tuple(wires), problems)
 
 
-def _channels(config: StationConfig) -> list[tuple[Side, Kind, ChannelConfig]]:
-    found: list[tuple[Side, Kind, ChannelConfig]] = []
-    for side in SIDES:
-        cable = config.left if side == "left" else config.right
-        for kind in KINDS:
-            channel = None if cable is None else cable.force if kind == "force" else cable.position
-            if channel is not None:
-                found.append((side, kind, channel))
-    return found
+def _channels(config: CalibratedStation) -> list[tuple[Side, Kind, ChannelConfig]]:
+    found = ((side, kind, configured(config, side, kind)) for side in SIDES for kind in KINDS)
+    return [(side, kind, channel) for side, kind, channel in found if channel is not None]
+
+
+def _calibration(
+    config: CalibratedStation, key: Key, identity: Identity, column: int, what: tuple[Side, Kind]
+) -> tuple[ChannelCalibration, dict[ProblemName, str]]:
+    """A channel's scale at the handle, and why the one that is kept for it is not used, if so."""
+    channel = configured(config, *what)
+    ratio = channel.ratio if channel is not None else 1.0
+    found, foreign = None, {}
+    kept = next((each for each in config.calibrated if (each.side, each.channel) == what), None)
+    if kept is not None:
+        problems: dict[ProblemName, str] = {}
+        now = (key.board, key.source, column, identity.uid, ratio)
+        if (kept.board, kept.source, kept.number, kept.uid, kept.ratio) == now:
+            found = kept.calibration
+        else:
+            problems["calibration_foreign"] = (
+                f"{what[0]} {what[1]}: calibration {kept.id} was made with another board, channel or ratio and is not "
+                "used; calibrate it again"
+            )
+        foreign = problems
+    if found is None:
+        own = channel.calibration if channel is not None else None
+        found = own if own is not None else _nominal(identity.channels[column])
+    return msgspec.structs.replace(found, span=found.span * ratio), foreign
 
 
 def _nominal(info: ChannelInfo) -> ChannelCalibration:
     """The scale that the board states; nobody calibrated it, so it has no id."""
-    return ChannelCalibration(zero=info.offset, span=info.scale)
+    return ChannelCalibration(zero=info.offset, span=info.scale, nominal=True)

@@ -23,7 +23,7 @@ CHUNK: Final = 4096  # bytes
 DRAIN_LOOKS: Final = 20  # for the last command to leave before the port is closed
 DRAIN_LOOK: Final = 0.005  # s between two of them
 _ABSENT: Final = "there is no such port; is the board plugged in?"
-_BUSY: Final = "another program uses this port; close it"
+_BUSY: Final = "another program uses this port; close it (a gateway that runs holds its ports)"
 _NO_PORT: Final = "this is no serial port; is the path right?"
 _ADVICE: Final = {
     errno.ENOENT: _ABSENT,

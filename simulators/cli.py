@@ -20,6 +20,7 @@ from protocols.neutral_csv import CsvError, read_csv
 from simulators import fault_scripts
 from simulators.fault_scripts import Script
 from simulators.gym import session_board, twin
+from simulators.holds import parse_holds
 from simulators.impairments import ImpairmentError, Impairments, parse
 from simulators.pty_port import TICK, PortError, PtyPort
 from simulators.pump import Pump
@@ -46,6 +47,7 @@ Examples:
   cable-station-sim pty --link /tmp/force --driver chronojump-force --side left
   cable-station-sim pty --link /tmp/cable-a --two-boards --driver cablelink,ascii-line --columns time_us,right_force_n
   cable-station-sim pty --link /tmp/cable-a --script bad_half_minute
+  cable-station-sim pty --link /tmp/cable-a --hold 0kg,0kg,10kg,20kg,30kg --force-gain 1.03   (to calibrate against)
 """
 
 app = typer.Typer(
@@ -84,6 +86,33 @@ class Play:
             return False
         times = [board.world_time for _, board in self.boards]
         return all(t is not None and t >= self.ends for t in times)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """What stands on the handles instead of sets, and how wrong the sensors are."""
+
+    holds: str | None
+    hold_s: float
+    on: str | None
+    force_gain: float
+    position_gain: float
+
+    def of(self, scenario: Scenario) -> Scenario:
+        """A scenario so changed. Raises BadParameter."""
+        if self.on not in (None, "left", "right"):
+            raise BadParameter(f"a side is left or right, not {self.on!r}")
+        try:
+            holds = parse_holds(self.holds) if self.holds is not None else ()
+        except ValueError as wrong:
+            raise BadParameter(str(wrong)) from None
+        return scenario.but(
+            holds=holds,
+            hold_s=self.hold_s,
+            hold_on=SIDES if self.on is None else (self.on,),
+            force_gain=self.force_gain,
+            position_gain=self.position_gain,
+        )
 
 
 @app.callback()
@@ -128,6 +157,13 @@ ScriptName = Annotated[
     Option("--script", help=f"A timeline of faults, by its path or one of: {', '.join(fault_scripts.library())}."),
 ]
 TruthFile = Annotated[Path | None, Option("--truth", help="Write what really happens to this file, as JSON.")]
+Holds = Annotated[
+    str | None, Option("--hold", help="Masses that hang on the handles, or lengths they are out, instead of sets.")
+]
+HoldFor = Annotated[float, Option("--hold-s", min=0.5, help="Each of them for so long, s.")]
+HoldOn = Annotated[str | None, Option("--hold-on", help="left or right: on that cable alone.")]
+ForceGain = Annotated[float, Option(help="What the load cells say over what is so.")]
+PositionGain = Annotated[float, Option(help="The same of the encoders; negative: they count the other way.")]
 Once = Annotated[bool, Option("--once/--loop", help="End after the session, or play it over and over.")]
 
 
@@ -156,6 +192,11 @@ def serve_pty(
     driver: DriverNames = "cablelink",
     columns: Columns = None,
     separator: Separator = ";",
+    hold: Holds = None,
+    hold_s: HoldFor = 6.0,
+    hold_on: HoldOn = None,
+    force_gain: ForceGain = 1.0,
+    position_gain: PositionGain = 1.0,
     truth: TruthFile = None,
     once: Once = False,  # noqa: FBT002
 ) -> None:
@@ -164,6 +205,7 @@ def serve_pty(
         scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
         lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, script=script, drivers=driver,
         line=_line(columns, separator), truth=truth, once=once,
+        hold=_Hold(hold, hold_s, hold_on, force_gain, position_gain),
     )  # fmt: skip
 
     def ports() -> list[PtyPort | TcpPort]:
@@ -201,6 +243,11 @@ def serve_tcp(
     driver: DriverNames = "cablelink",
     columns: Columns = None,
     separator: Separator = ";",
+    hold: Holds = None,
+    hold_s: HoldFor = 6.0,
+    hold_on: HoldOn = None,
+    force_gain: ForceGain = 1.0,
+    position_gain: PositionGain = 1.0,
     truth: TruthFile = None,
     once: Once = False,  # noqa: FBT002
 ) -> None:
@@ -209,6 +256,7 @@ def serve_tcp(
         scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
         lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, script=script, drivers=driver,
         line=_line(columns, separator), truth=truth, once=once,
+        hold=_Hold(hold, hold_s, hold_on, force_gain, position_gain),
     )  # fmt: skip
 
     def ports() -> list[PtyPort | TcpPort]:
@@ -238,6 +286,7 @@ def _play(
     line: LineFormat | None,
     truth: Path | None,
     once: bool,
+    hold: _Hold,
 ) -> Play:
     """What the options ask for. Raises BadParameter."""
     if side not in (None, "left", "right"):
@@ -264,6 +313,7 @@ def _play(
         ends = duration(recording) + TAIL if once else None
         return Play(boards=(("", replayed),), impair=wrongs, seed=seed, ends=ends, script=timeline)
     chosen = _scenario(name, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio, lag=lag, rest=rest, seed=seed)
+    chosen = hold.of(chosen)
     if not once:  # the rest between the last set and the first is like the others
         chosen = chosen.but(tail_s=max(rest - chosen.lead_s, 0.0))
     session = Session(chosen)

@@ -15,6 +15,7 @@ import numpy as np
 from protocols.events import SIDES, Shape, Side
 from protocols.neutral_csv import CHANNELS
 from simulators.cable import Cable
+from simulators.holds import Hold, lay
 from simulators.lifter import Handling, Lifter, Oddity, SetBuilder, SetPlan, Stroke
 from simulators.sensors import Sensor, Sensors
 from simulators.trajectory import Floats, Path
@@ -45,6 +46,9 @@ class Scenario:
     rate_hz: float = 100.0
     clock_jitter: float = 0.0  # of a sample's instant, as a share of the step, under 0.5
     seed: int = 1
+    holds: tuple[Hold, ...] = ()  # what the handles stand under instead of sets
+    hold_s: float = 6.0
+    hold_on: tuple[Side, ...] = SIDES
 
     def but(self, **changes: Any) -> Scenario:
         """This scenario with other values; `shape`, and names of Lifter, Cable or Sensors fields, are taken too."""
@@ -115,13 +119,16 @@ class Session:
         self._random = Random(scenario.seed)
         self._wait(scenario.lead_s)
         sets = []
-        for k in range(scenario.sets):
+        holds = lay(scenario.holds, self.paths, sides=scenario.hold_on, hold_s=scenario.hold_s)
+        for k in range(0 if holds else scenario.sets):
             if k:
                 self._wait(scenario.rest_s)
             sets.append(self._play(k))
         self._wait(scenario.tail_s)
         self.duration = self.paths["left"].t
-        self.truth = Truth(scenario=scenario.name, seed=scenario.seed, duration_s=self.duration, sets=tuple(sets))
+        self.truth = Truth(
+            scenario=scenario.name, seed=scenario.seed, duration_s=self.duration, sets=tuple(sets), holds=holds
+        )
 
     def values(self, channel: str, times: Floats) -> Floats:
         """What is really at the handle at these times: m or N."""

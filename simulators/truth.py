@@ -12,6 +12,7 @@ import numpy as np
 
 from protocols.events import SIDES, Shape, Side
 from simulators.cable import Cable
+from simulators.holds import HoldTruth
 from simulators.lifter import Stroke
 from simulators.trajectory import Floats, Path
 
@@ -70,6 +71,7 @@ class Truth:
     seed: int
     duration_s: float
     sets: tuple[SetTruth, ...] = field(default=())
+    holds: tuple[HoldTruth, ...] = field(default=())
 
     @property
     def reps(self) -> tuple[RepTruth, ...]:

@@ -6,7 +6,7 @@ All are signed, positive where the right side is larger.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan2, degrees, sqrt
+from math import atan2, degrees, hypot, pi, sqrt
 from typing import Final
 
 from controller.core.settings import IndexName
@@ -41,6 +41,26 @@ def index(left: float, right: float, *, name: IndexName) -> float | None:
     return 100.0 * (right - left) / whole[name]
 
 
+def index_uncertainty(left: float, right: float, *, left_pct: float, right_pct: float, name: IndexName) -> float | None:
+    """Standard uncertainty of an index in points, from those of the two magnitudes in % of each.
+
+    With q = min / max and u^2 = left_pct^2 + right_pct^2, by the partial derivatives (GUM 5.1.2):
+    percent_difference q u; bilateral 2 q u / (1+q)^2; robinson 4 q u / (1+q)^2; symmetry_angle (2/pi) q u / (1+q^2).
+    None where both are nothing.
+    """
+    left, right = abs(left), abs(right)
+    if max(left, right) <= 0.0:
+        return None
+    q, u = min(left, right) / max(left, right), hypot(left_pct, right_pct)
+    factor = {
+        "percent_difference": 1.0,
+        "bilateral": 2.0 / (1.0 + q) ** 2,
+        "robinson": 4.0 / (1.0 + q) ** 2,
+        "symmetry_angle": 2.0 / (pi * (1.0 + q**2)),
+    }
+    return factor[name] * q * u
+
+
 def student_t(freedom: int) -> float:
     """97.5 % quantile of Student's t; beyond the table by its expansion in 1/freedom."""
     if freedom <= len(T_975):
@@ -60,11 +80,20 @@ class Result:
     reason: str | None = None
 
 
-def summarise(values: list[float], *, threshold: float, calibration_pct: float, mdc_pct: float | None = None) -> Result:
+def summarise(
+    values: list[float],
+    *,
+    threshold: float,
+    calibration_pct: float | None,
+    mdc_pct: float | None = None,
+    checked: bool = True,
+) -> Result:
     """The mean of signed pairs with its 95 % interval and verdict.
 
-    values: the pairs' indices in %; calibration_pct: combined standard uncertainty of both spans, in points;
-    mdc_pct: the person's own minimal detectable change, None: not known yet.
+    values: the pairs' indices in %; calibration_pct: standard uncertainty of the index from both calibrations, in
+    points, None: not known, and then the interval is that of the pairs alone; mdc_pct: the person's own minimal
+    detectable change, None: not known yet; checked: whether somebody answers for both scales. Where nobody does, two
+    cells may differ by more than any threshold, and no difference is supported.
     """
     count = len(values)
     if not count:
@@ -73,7 +102,7 @@ def summarise(values: list[float], *, threshold: float, calibration_pct: float, 
     if count < LEAST_PAIRS:
         return Result(value=mean, pairs=count, reason="fewer_than_3_pairs")
     spread = sqrt(sum((v - mean) ** 2 for v in values) / (count - 1))
-    half = sqrt((student_t(count - 1) * spread / sqrt(count)) ** 2 + (1.96 * calibration_pct) ** 2)
+    half = hypot(student_t(count - 1) * spread / sqrt(count), 1.96 * (calibration_pct or 0.0))
     low, high = mean - half, mean + half
     same = sum(v * mean > 0.0 for v in values) / count
     limit = max(threshold, mdc_pct if mdc_pct is not None else DEFAULT_MDC_PCT)
@@ -86,6 +115,8 @@ def summarise(values: list[float], *, threshold: float, calibration_pct: float, 
         verdict, reason = "watch", f"under_minimal_detectable_change_{limit:g}_pct"
     elif same < SAME_SIDE:
         verdict, reason = "watch", "sides_flip"
+    elif not checked:
+        verdict, reason = "watch", "uncalibrated"
     else:
         verdict, reason = "supported", f"{'right' if mean > 0 else 'left'}_larger_over_{limit:g}_pct"
     return Result(value=mean, low=low, high=high, pairs=count, verdict=verdict, reason=reason)

@@ -11,7 +11,6 @@ from controller.core.sets import (
     Counted,
     RunningSet,
     asymmetry,
-    combined,
     compare,
     is_partial,
     mean_of,
@@ -19,7 +18,7 @@ from controller.core.sets import (
     total_of,
     velocity_loss,
 )
-from controller.core.settings import CoreSettings, Exercise
+from controller.core.settings import ChannelCalibration, CoreSettings, Exercise
 from controller.core.side import Side
 from protocols.events import SIDES, Comparison, SetSummary, Shape
 from protocols.events import Side as SideName
@@ -96,9 +95,8 @@ class SetSummariser:
         elif exercise.cables_are == "one_limb_pair":
             result = Result(reason="one_limb_pair")
         else:
-            result = asymmetry(
-                pairs, references, exercise, facet=facet, calibration_pct=_span_uncertainty(sides, facet)
-            )
+            result = asymmetry(pairs, references, exercise, facet=facet, calibrations=_calibrations(sides, facet))
+        _flag_calibrations(running, _calibrations(sides, facet))
         everyone = [rep for side in SIDES for rep in running.reps[side]]
         work = total_of(everyone, "work_concentric")
         starts = [rep.measures.t_start for rep in everyone]
@@ -168,9 +166,8 @@ class SetSummariser:
         facet = summary.facet or "mean_force"
         references: dict[SideName, float | None] = {"left": None, "right": None}
         pairs = list(zip(left, right, strict=False))
-        result = asymmetry(
-            pairs, references, settings.exercise, facet=facet, calibration_pct=_span_uncertainty(sides, facet)
-        )
+        calibrations = _calibrations(sides, facet)
+        result = asymmetry(pairs, references, settings.exercise, facet=facet, calibrations=calibrations)
         reasons = {"asymmetry_pct": result.reason} if result.value is None and result.reason else {}
         self._make.add(
             Comparison,
@@ -202,7 +199,23 @@ def _same_load(a: float | None, b: float | None) -> bool:
     return a == b or (a is not None and b is not None and abs(a - b) <= SAME_LOAD * max(a, b))
 
 
-def _span_uncertainty(sides: dict[SideName, Side], facet: str) -> float:
-    """The standard uncertainty of both sides' calibrations of what is compared, as points of the index."""
-    channels = [side.position if facet == "rom" else side.force for side in sides.values()]
-    return combined(*(each.calibration.uncertainty_pct for each in channels if each is not None))
+def _calibrations(
+    sides: dict[SideName, Side], facet: str
+) -> tuple[ChannelCalibration | None, ChannelCalibration | None]:
+    """Of the channel that a facet is measured by, left and right."""
+    channels = [
+        (sides[name].position if facet == "rom" else sides[name].force) if name in sides else None for name in SIDES
+    ]
+    left, right = (each.calibration if each is not None else None for each in channels)
+    return left, right
+
+
+def _flag_calibrations(
+    running: RunningSet, calibrations: tuple[ChannelCalibration | None, ChannelCalibration | None]
+) -> None:
+    """Say in a set what its interval does not hold."""
+    known = [each for each in calibrations if each is not None]
+    if any(each.id is None for each in known):
+        running.flag("uncalibrated")
+    elif any(each.uncertainty_pct is None for each in known):
+        running.flag("calibration_uncertainty_unknown")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import sqrt
+from math import hypot
 from typing import Final
 
-from controller.core.asymmetry import Result, index, summarise
+from controller.core.asymmetry import Result, index, index_uncertainty, summarise
 from controller.core.rep_metrics import Measures
 from controller.core.series import PARTIAL, usual_rom
-from controller.core.settings import Exercise, IndexName
+from controller.core.settings import ChannelCalibration, Exercise, IndexName
 from protocols.events import SIDES, Rep, Shape, Side
 
 OVERLAP: Final = 0.3  # of the shorter concentric; so much in common makes two reps one pair
@@ -198,10 +198,11 @@ def asymmetry(
     exercise: Exercise,
     *,
     facet: str,
-    calibration_pct: float,
+    calibrations: tuple[ChannelCalibration | None, ChannelCalibration | None],
 ) -> Result:
-    """A set's index over its full pairs in one facet."""
-    values = []
+    """A set's index over its full pairs in one facet; calibrations: of the channel that gives it, left and right."""
+    values: list[float] = []
+    compared_pairs: list[tuple[Counted, Counted]] = []
     reason: str | None = None
     for left, right in pairs:
         if is_partial(left, references["left"]) or is_partial(right, references["right"]):
@@ -213,13 +214,53 @@ def asymmetry(
             reason = reason or reasons[f"{facet}_pct"]
         else:
             values.append(value)
-    result = summarise(values, threshold=exercise.threshold_pct, calibration_pct=calibration_pct)
+            compared_pairs.append((left, right))
+    result = summarise(
+        values,
+        threshold=exercise.threshold_pct,
+        calibration_pct=_calibration_pct(compared_pairs, calibrations, facet=facet, name=exercise.index),
+        checked=not any(each is not None and each.nominal for each in calibrations),
+    )
     return Result(reason=reason) if not values and reason is not None else result
 
 
-def combined(*spans_pct: float) -> float:
-    """Standard uncertainty of a percentage difference from those of the spans, in points."""
-    return sqrt(sum(each**2 for each in spans_pct))
+def _calibration_pct(
+    pairs: list[tuple[Counted, Counted]],
+    calibrations: tuple[ChannelCalibration | None, ChannelCalibration | None],
+    *,
+    facet: str,
+    name: IndexName,
+) -> float | None:
+    """Standard uncertainty of an index from both calibrations, in points; None where one is not known."""
+    left, right = (_mean([pair[k].quantity(FACETS[f"{facet}_pct"]) for pair in pairs]) for k in (0, 1))
+    if left is None or right is None:
+        return None
+    pcts = [
+        magnitude_uncertainty(each, value, from_zero=facet != "rom")
+        for each, value in zip(calibrations, (left, right), strict=True)
+    ]
+    if pcts[0] is None or pcts[1] is None:
+        return None
+    return index_uncertainty(left, right, left_pct=pcts[0], right_pct=pcts[1], name=name)
+
+
+def magnitude_uncertainty(calibration: ChannelCalibration | None, value: float, *, from_zero: bool) -> float | None:
+    """Standard uncertainty of a mean force or a ROM in %; from_zero: whether the zero has a part in it.
+
+    sqrt(u(span)^2 + (100 u(zero) / value)^2). The two are correlated against each other in a fit, so this errs to the
+    large side. None where it is not known.
+    """
+    if calibration is None or calibration.uncertainty_pct is None:
+        return None
+    zero = calibration.zero_uncertainty if from_zero else None
+    if zero is None or value == 0.0:
+        return calibration.uncertainty_pct
+    return hypot(calibration.uncertainty_pct, 100.0 * zero * calibration.span / value)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def velocity_loss(reps: list[Counted]) -> float | None:

@@ -15,10 +15,12 @@ class ChannelCalibration(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     zero: float = 0.0  # counts
     span: float = 1.0  # N or m at the handle for one count; negative turns the sign
-    uncertainty_pct: Annotated[float, Meta(ge=0)] = 0.0  # standard uncertainty of the span, % of the reading
+    uncertainty_pct: Annotated[float, Meta(ge=0)] | None = None  # standard uncertainty of the span, % of the reading
+    zero_uncertainty: Annotated[float, Meta(ge=0)] | None = None  # standard, counts
     residual: float | None = None  # largest residual of the fit, SI
     id: str | None = None  # None: nobody calibrated this channel
     date: str | None = None  # ISO 8601
+    nominal: bool = False  # the scale that a board states of itself, checked by nobody
 
 
 class Exercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

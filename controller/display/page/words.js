@@ -58,6 +58,7 @@ const FACETS = {
 const REASONS = {
   interval_includes_0: "The interval includes zero.",
   sides_flip: "The stronger side changes from rep to rep.",
+  uncalibrated: "The sensors are not calibrated: they may differ as much as the sides do.",
   fewer_than_3_pairs: "Fewer than three pairs: too few to judge.",
   no_pairs: "No left and right rep belong together.",
   unilateral: "No index: single-side set",

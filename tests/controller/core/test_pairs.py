@@ -9,7 +9,6 @@ from controller.core.sets import (
     Counted,
     RunningSet,
     asymmetry,
-    combined,
     compare,
     is_partial,
     mean_of,
@@ -20,7 +19,7 @@ from controller.core.sets import (
     total_of,
     velocity_loss,
 )
-from controller.core.settings import Exercise, IndexName
+from controller.core.settings import ChannelCalibration, Exercise, IndexName
 from protocols.events import Side
 from tests.controller.core.reps import counted, row
 
@@ -319,9 +318,9 @@ def test_one_odd_rep_does_not_move_the_reference(roms: tuple[float, ...], usual:
 # -- a set's index
 
 
-def index_of(pairs: list[tuple[Counted, Counted]], *, facet: str = "mean_force", calibration: float = 0.0) -> Result:
+def index_of(pairs: list[tuple[Counted, Counted]], *, facet: str = "mean_force") -> Result:
     references: dict[Side, float | None] = {"left": 0.5, "right": 0.6}
-    return asymmetry(pairs, references, Exercise(), facet=facet, calibration_pct=calibration)
+    return asymmetry(pairs, references, Exercise(), facet=facet, calibrations=(None, None))
 
 
 def pair(left: float, right: float, *, left_rom: float = 0.5, right_rom: float = 0.6) -> tuple[Counted, Counted]:
@@ -362,16 +361,11 @@ def test_a_set_without_a_pair_to_use_says_why_the_first_one_is_not() -> None:
 
 def test_a_sets_interval_has_the_calibration_and_its_verdict_the_exercises_threshold() -> None:
     references: dict[Side, float | None] = {"left": None, "right": None}
-    result = asymmetry(
-        [pair(100.0, 80.0)] * 3, references, Exercise(threshold_pct=25.0), facet="mean_force", calibration_pct=2.0
-    )
-    assert result.high == pytest.approx(-20.0 + 1.96 * 2.0)
+    cells = ChannelCalibration(uncertainty_pct=3.0), ChannelCalibration(uncertainty_pct=4.0)
+    exercise = Exercise(threshold_pct=25.0)
+    result = asymmetry([pair(100.0, 80.0)] * 3, references, exercise, facet="mean_force", calibrations=cells)
+    assert result.high == pytest.approx(-20.0 + 1.96 * 0.8 * 5.0)
     assert result.reason == "under_threshold_25_pct"
-
-
-def test_two_uncertainties_add_in_quadrature() -> None:
-    assert combined(3.0, 4.0) == pytest.approx(5.0)
-    assert combined() == 0.0
 
 
 # -- what a side adds up to

@@ -26,8 +26,8 @@ class Gym:
         self,
         *,
         names: tuple[SideName, ...] = SIDES,
-        force: ChannelCalibration | None = ChannelCalibration(id="cell"),  # noqa: B008 - frozen
-        position: ChannelCalibration | None = ChannelCalibration(id="encoder"),  # noqa: B008
+        force: ChannelCalibration | None = ChannelCalibration(id="cell", uncertainty_pct=0.0),  # noqa: B008 - frozen
+        position: ChannelCalibration | None = ChannelCalibration(id="encoder", uncertainty_pct=0.0),  # noqa: B008
         right_force: ChannelCalibration | None = None,
         right_position: ChannelCalibration | None = None,
     ) -> None:
@@ -200,8 +200,8 @@ def test_both_calibrations_are_in_the_interval() -> None:
         position=ChannelCalibration(uncertainty_pct=50.0),
     )  # fmt: skip
     summary = gym.close(left, other)
-    assert summary.asymmetry_low_pct == pytest.approx(-20.0 - 1.96 * 5.0)
-    assert summary.asymmetry_high_pct == pytest.approx(-20.0 + 1.96 * 5.0)
+    assert summary.asymmetry_low_pct == pytest.approx(-20.0 - 1.96 * 0.8 * 5.0)
+    assert summary.asymmetry_high_pct == pytest.approx(-20.0 + 1.96 * 0.8 * 5.0)
     assert summary.verdict == "supported"
     assert summary.verdict_reason == "left_larger_over_14_pct"
 
@@ -212,7 +212,7 @@ def test_an_index_of_the_rom_has_the_uncertainty_of_the_encoders() -> None:
         right_position=ChannelCalibration(uncertainty_pct=4.0),
     )  # fmt: skip
     summary = gym.close(row(STARTS, rom=0.5, force=None), right([0.1, 3.1, 6.1], rom=0.4, force=None))
-    assert summary.asymmetry_low_pct == pytest.approx(-20.0 - 1.96 * 5.0)
+    assert summary.asymmetry_low_pct == pytest.approx(-20.0 - 1.96 * 0.8 * 5.0)
 
 
 @pytest.mark.parametrize("side", SIDES)
