@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_bridge.device_commander import BATTERY_EVERY, DeviceCommander
 from firmware_bridge.device_reader import DeviceReader, Stamps
@@ -142,3 +146,24 @@ def test_a_driver_says_by_what_it_is_reached() -> None:
     tindeq = BoardConfig(id="b", url="serial:///dev/ttyUSB0", driver="tindeq")
     assert link_problem(tindeq) == "serial:///dev/ttyUSB0: a Tindeq Progressor is reached by ble://"
     assert link_problem(BoardConfig(id="b", url="serial:///dev/ttyUSB0", driver="chronojump-force")) is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, WRAP - 1), st.floats(0.0, 20.0), st.integers(1, 4)), max_size=40),
+    st.booleans(),
+)
+def test_whatever_the_stamps_are_the_times_given_out_rise(
+    packets: list[tuple[int, float, int]],
+    has_clock: bool,  # noqa: FBT001
+) -> None:
+    reader = DeviceReader(Tindeq(), has_clock=has_clock)
+    reader.link_up()
+    now, times = 100.0, []
+    for ticks, later, count in packets:
+        now += later
+        data = weights([(1.0, (ticks + k * STEP) % WRAP) for k in range(count)]).to_bytes()
+        for message in reader.feed(Chunk(now, data)):
+            if isinstance(message, SampleBlock):
+                assert len(message.times) == len(message.rows)
+                times += message.times
+    assert all(a < b for a, b in pairwise(times))
