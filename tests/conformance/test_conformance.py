@@ -28,6 +28,7 @@ from tests.conformance.lives import Life, alive, instants, restart
 from tests.conformance.virtual_time import BEGIN, run
 
 Says = Callable[[str], None]
+EVEN = 0.05  # of a step; what a clock that is steered may do in its first seconds, and a little
 BOUND = 1024  # bytes that a driver may hold of what is not whole
 ONCE = pytest.mark.parametrize("case", CASES, ids=str)
 pytestmark = ONCE
@@ -221,7 +222,9 @@ def test_wrap(case: Case, cell: Says) -> None:
     usual = sorted(steps)[len(steps) // 2]
     assert found[-1] - found[0] >= 8.0
     assert min(steps) > 0.0
-    assert max(steps) <= 3.5 * usual + 0.001, "a half line or two may be missing, no more"
+    if driver.capabilities.has_clock:  # a half line or two may be missing, no more, and nothing is fitted anew
+        assert all(1 <= round(step / usual) <= 3 for step in steps)
+        assert all(abs(step / usual - round(step / usual)) <= EVEN for step in steps)
     cell("yes" if driver.capabilities.has_clock else "has no clock")
 
 
@@ -312,7 +315,8 @@ def test_unplugged_in_mid_frame(case: Case, cell: Says) -> None:
         async with alive(case) as living:
             await living.until(lambda: bool(living.samples))
             await living.more(3.0)
-            for _ in range(5):
+            living.socket.opens_in_mid_frame = not case.whole
+            for _ in range(8):
                 living.socket.cut_next = True
                 await living.until(lambda: not living.socket.is_plugged)
                 await living.socket.pulled(1.0)
@@ -320,7 +324,7 @@ def test_unplugged_in_mid_frame(case: Case, cell: Says) -> None:
         return living
 
     living = run(life())
-    assert living.socket.opened == 6
+    assert living.socket.opened == 9
     assert all(a < b for a, b in pairwise(living.times))
     assert is_part(rows(living.messages), rows(read(case, living.socket.said))), "no row was made up of halves"
 

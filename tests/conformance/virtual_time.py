@@ -59,6 +59,7 @@ class Socket:
         self.told: list[bytes] = []  # what the device was sent
         self.said: list[Chunk] = []  # what it has sent, heard or not
         self.heard: list[Chunk] = []  # what came over a link
+        self.opens_in_mid_frame = False  # what a link brings first is the end of a chunk
         self.cut_next = False  # the next chunk breaks off in the middle, and the plug is pulled
 
     async def open(self) -> SocketLink:
@@ -87,6 +88,7 @@ class SocketLink:
         self._socket = socket
         self._number = socket.opened
         self._waiting: deque[Chunk] = deque()
+        self._begins_late = socket.opens_in_mid_frame
         self._closed = False
 
     def _check(self) -> None:
@@ -100,6 +102,9 @@ class SocketLink:
             self._waiting.extend(self._socket.sent(loop.time()))
             if self._waiting and self._waiting[0].received_at <= loop.time():
                 chunk = self._waiting.popleft()
+                if self._begins_late:
+                    self._begins_late = False
+                    chunk = Chunk(chunk.received_at, chunk.data[len(chunk.data) // 4 :])
                 if self._socket.cut_next and len(chunk.data) > 1:
                     self._socket.cut_next = self._socket.is_plugged = False
                     chunk = Chunk(chunk.received_at, chunk.data[: len(chunk.data) // 2])
