@@ -158,7 +158,8 @@ def test_whatever_the_stamps_are_the_times_given_out_rise(
 ) -> None:
     reader = DeviceReader(Tindeq(), has_clock=has_clock)
     reader.link_up()
-    now, times = 100.0, []
+    now = 100.0
+    times: list[float] = []
     for ticks, later, count in packets:
         now += later
         data = weights([(1.0, (ticks + k * STEP) % WRAP) for k in range(count)]).to_bytes()
