@@ -12,6 +12,7 @@ from rich.table import Table
 from controller import calibration_file
 from controller.calibration_file import CalibratedStation, Entry
 from controller.calibration_guide import CalibrateError, Guide, Wish, ratio
+from controller.config import ConfigError
 from controller.conversation import Conversation
 from controller.core.calibration_fit import Fit, Point, UnsoundError, fit_loads
 from controller.diagnose import look
@@ -43,7 +44,12 @@ async def calibrate(station: CalibratedStation, wish: Wish, *, file: Path, conso
             points, fit = await guide.position(wish)
     _show(talk, channel, points, fit)
     entry = _entry(station, channel, wish, points, fit)
-    entry = calibration_file.add(file, entry)
+    try:
+        entry = calibration_file.add(file, entry)
+    except (OSError, ConfigError):
+        talk.say(f"it could not be kept; add this to {file} once that is mended:")
+        talk.say(calibration_file.render([entry]))
+        raise
     talk.say(f"{entry.id} is kept in {file}; the station uses it from its next start on")
 
 
@@ -71,9 +77,10 @@ def _show(talk: Conversation, channel: LiveChannel, points: Sequence[Point], fit
 
 
 def _entry(station: CalibratedStation, channel: LiveChannel, wish: Wish, points: Sequence[Point], fit: Fit) -> Entry:
+    date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Entry(
-        id="new",
-        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        id=calibration_file.new_id([], side=wish.side, kind=wish.kind, date=date),
+        date=date,
         station=station.id,
         side=wish.side,
         channel=wish.kind,

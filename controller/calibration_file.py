@@ -131,9 +131,13 @@ def _when(date: str) -> datetime:
 
 def read(path: Path) -> list[Entry]:
     """All entries of a file, none where there is no file. Raises ConfigError, which says what to do."""
-    if not path.exists():
-        return []
     name = str(path)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ConfigError(f"{name}: {error.strerror}") from None
     try:
         entries = decoded(read_text(path), Calibrations, name=name).calibration
         for number, entry in enumerate(entries):

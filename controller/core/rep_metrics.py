@@ -77,7 +77,7 @@ def date_concentric(
     arrive = trace.settle(outer, 1, last, out=True, slow=slow, rom=rom)
     back = trace.first(top, last, below=float(trace.x[top]) - NEAR * rom)
     leave = trace.settle(back, -1, outer, out=True, slow=slow, rom=rom) if back < last else None
-    t_top, t_lower = _held(arrive, leave, turn=float(trace.t[top]))
+    t_top, t_lower = _held(trace, arrive, leave, turn=float(trace.t[top]))
     measures = Measures(t_start=begin.t_level, t_top=max(t_top, begin.t_level + trace.dt), t_lower=t_lower)
     measures.start_x = begin.level
     measures.rom = arrive.level - begin.level
@@ -117,17 +117,31 @@ def _bottom(trace: Trace, inner: int, *, slow: float, rom: float) -> End:
     arrive = trace.settle(far, 1, before, out=False, slow=slow, rom=rom)
     if leave.t_meet - arrive.t_meet > STAND or abs(leave.level - arrive.level) > 0.25 * NEAR * rom:
         return leave
-    turn = 0.5 * (arrive.t_meet + leave.t_meet)
+    turn = _turn(trace, arrive, leave)
     return End(leave.level, turn, turn)
 
 
-def _held(arrive: End, leave: End | None, *, turn: float) -> tuple[float, float | None]:
+def _turn(trace: Trace, arrive: End, leave: End) -> float:
+    """When a cable turned between two flanks: where its velocity crosses zero, the middle where noise makes many."""
+    middle = 0.5 * (arrive.t_meet + leave.t_meet)
+    first = max(trace.index(min(arrive.t_level, middle)) - 1, 0)
+    v = trace.v[first : trace.index(max(leave.t_level, middle)) + 2]
+    crossings = np.flatnonzero(v[:-1] * v[1:] <= 0.0)
+    if not len(crossings):
+        return middle
+    ends = [
+        first + int(k) + float(abs(v[k]) / max(abs(v[k]) + abs(v[k + 1]), 1e-12)) for k in (crossings[0], crossings[-1])
+    ]
+    return float(trace.t[0]) + trace.dt * 0.5 * (ends[0] + ends[1])
+
+
+def _held(trace: Trace, arrive: End, leave: End | None, *, turn: float) -> tuple[float, float | None]:
     """When the top was reached and when it was left: apart when the handle stood there, else one turn."""
     if leave is None:
         return min(arrive.t_level, max(turn, arrive.t_level)), None
     if leave.t_meet - arrive.t_meet > STAND:
         return arrive.t_level, max(leave.t_level, arrive.t_level)
-    middle = 0.5 * (arrive.t_meet + leave.t_meet)
+    middle = _turn(trace, arrive, leave)
     return middle, middle
 
 
@@ -148,7 +162,7 @@ def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: floa
     if trace.x[rise] > arrive.level + 0.5 * NEAR * way or rise < last:
         leave = trace.settle(rise, -1, outer, out=False, slow=slow, rom=way)
         if leave.t_meet - arrive.t_meet <= STAND:
-            end = 0.5 * (leave.t_meet + arrive.t_meet)
+            end = _turn(trace, arrive, leave)
     elif trace.x[last] > arrive.level + 0.002 and bottom < last:
         end = min(arrive.t_meet, float(trace.t[last]))
     measures.t_end = max(end, (measures.t_lower or measures.t_top) + trace.dt)

@@ -80,9 +80,14 @@ class RepPhases:
         return [self.low_x, *(level for level in self._pauses if self.top_x - level >= self._least)]
 
     @property
+    def last_start(self) -> float:
+        """The highest of these levels, m."""
+        return max(self._starts)
+
+    @property
     def _least_rom(self) -> float:
         """Range of motion from the highest of these levels, in m."""
-        return self.top_x - max(self._starts)
+        return self.top_x - self.last_start
 
     def restart(self) -> None:
         """Forget the stroke: the position is no longer known."""

@@ -15,6 +15,7 @@ from protocols.events import SIDES, Rep, Shape, Side
 
 OVERLAP: Final = 0.3  # of the shorter concentric; so much in common makes two reps one pair
 SWITCHES: Final = 0.5  # of the side changes that strict alternation would have
+IDLE_SHARE: Final = 1.0 / 3.0  # of the other side's usual ROM
 LEAST_LOAD: Final = 15.0  # N
 LEAST_SHARE: Final = 0.1  # of the heavier side
 LEAST_HOLD: Final = 0.2  # s; two turns without a hold have no asymmetry of it
@@ -80,6 +81,28 @@ class RunningSet:
     def empty(self) -> bool:
         """Whether nothing has been counted."""
         return not any(self.reps.values())
+
+    @property
+    def last_end(self) -> float | None:
+        """When the last of its reps ended, s of stream time; None before the first."""
+        ends = [
+            rep.measures.t_end if rep.measures.t_end is not None else rep.measures.t_top
+            for side in SIDES
+            for rep in self.reps[side]
+        ]
+        return max(ends, default=None)
+
+    def idle_sides(self) -> list[Side]:
+        """Sides whose every stroke is far shorter than the other side's reps: a hand that goes with the trunk."""
+        usual = {side: reference_rom(self.reps[side]) for side in SIDES}
+        left, right = usual["left"], usual["right"]
+        if left is None or right is None:
+            return []
+        return [
+            side
+            for side in SIDES
+            if all((rep.measures.rom or 0.0) < IDLE_SHARE * max(left, right) for rep in self.reps[side])
+        ]
 
     def flag(self, name: str) -> None:
         """Mark the set once."""

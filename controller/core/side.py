@@ -77,6 +77,7 @@ class Side:
         self.saturated = Spans()
         self.unreferenced = False
         self.announced = False  # a provisional stands
+        self.dropped_at: float | None = None  # s, when this set's last dropped handle was home: no rep, but training
         self.motion_end = -1e9  # s, when this cable last moved or was under effort
         self.x: float | None = None
         self.f: float | None = None
@@ -269,11 +270,19 @@ class Side:
 
     def _measure(self, *, finished: bool) -> tuple[Measures, float | None]:
         """The rep's measures so far, and its mean concentric force whatever may be shown of it."""
-        phases = self._phases
+        phases, usual = self._phases, self.reference.bottom
         assert phases.low_x is not None
-        trace = self._trace(phases.low_t - LEAD_IN)
-        usual = self.reference.bottom
         home = phases.bottom_x if finished else usual if usual is not None else phases.low_x
+        measures = self._measure_from(home, finished=finished)
+        if finished and self._rules.let_go(measures, measures.mean_force, self.reference):
+            # where a handle fell to says nothing of where its rep began
+            measures = self._measure_from(usual if usual is not None else phases.last_start, finished=True)
+        return measures, measures.mean_force
+
+    def _measure_from(self, home: float, *, finished: bool) -> Measures:
+        """The measures of a rep that began at the stand nearest to `home`, m."""
+        phases = self._phases
+        trace = self._trace(phases.low_t - LEAD_IN)
         measures, top = date_concentric(
             trace,
             low_t=phases.low_t,
@@ -285,7 +294,7 @@ class Side:
         if finished:
             date_eccentric(trace, measures, top, bottom_t=phases.bottom_t)
         mechanics(trace, measures, hz=self.hz, eccentric=finished)
-        return measures, measures.mean_force
+        return measures
 
     def _turned(self, turn: Turn, t: float, x: float) -> None:
         if turn is Turn.TOP:
@@ -355,6 +364,8 @@ class Side:
         self.motion_end = measures.t_end if measures.t_end is not None else t
         flags = ["cut_off"] if cut_off else []
         if not self._rules.is_rep(measures, force, self.reference):
+            if self._rules.let_go(measures, force, self.reference):
+                self.dropped_at = measures.t_end
             self._take_back(t)
             return
         if self._rules.let_go(measures, force, self.reference):
@@ -470,4 +481,5 @@ class Side:
     def new_set(self) -> None:
         """A set has ended: what its reps had in common is no longer valid."""
         self.reference = Reference()
+        self.dropped_at = None
         self._firsts = []

@@ -230,6 +230,10 @@ class Station:
     def _announce(self, name: SideName, side: Side, said: Announcement) -> None:
         assert said.measures is not None
         assert self._now is not None
+        if not self._running.empty:
+            rest = said.measures.t_start - self._last_end - self._frozen
+            if rest >= self.settings.exercise.set_gap_s:
+                self._close()  # handling held it open
         number = len(self._running.reps[name]) + 1
         before = self._running.reps[name][-1].measures.t_end if self._running.reps[name] else None
         replaced = self._provisional.pop(name, None)
@@ -314,9 +318,15 @@ class Station:
             return
         if any(side.busy for side in self._sides.values()):
             return
-        quiet = t - max(side.motion_end for side in self._sides.values()) - self._frozen
+        quiet = t - self._last_end - self._frozen
         if quiet >= self.settings.exercise.set_gap_s:
             self._close()
+
+    @property
+    def _last_end(self) -> float:
+        """When the running set's last rep, or the last attempt at one, ended."""
+        ends = [self._running.last_end, *(side.dropped_at for side in self._sides.values())]
+        return max(end for end in ends if end is not None)
 
     def _close(self) -> None:
         for name in SIDES:
@@ -325,6 +335,9 @@ class Station:
         if self._running.empty:
             return
         running = self._running
+        if self.settings.exercise.cables_are == "two_limbs":
+            for name in running.idle_sides():
+                self._retract(name, len(running.reps[name]))
         shape = running.shape()
         assert shape is not None
         limbs = self.settings.exercise.cables_are == "two_limbs"

@@ -206,6 +206,12 @@ def test_a_file_that_is_not_right_is_one_line_with_the_place_and_what_to_do(
     assert file.read_bytes() == text
 
 
+def test_a_path_through_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "gym.toml").write_text(f'calibration = "gym.toml/scales.toml"\n{CONFIG}', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"gym\.toml/scales\.toml: Not a directory"):
+        load_calibrated(tmp_path / "gym.toml")
+
+
 def test_a_folder_in_its_place_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Is a directory"):
         read(tmp_path)

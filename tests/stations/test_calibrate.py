@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.calibration_file import Entry, read
+from controller.calibration_file import Calibrations, Entry, read
+from controller.config import decoded
 from tests.stations.processes import board, replayed, simulator, station, write_config
 
 GAIN = 1.03
@@ -190,6 +191,27 @@ def test_a_pull_along_a_tape_finds_span_and_direction_of_an_encoder(tmp_path: Pa
     (entry,) = entries(config)
     assert entry.span == pytest.approx(-NOMINAL_M / 0.98, rel=0.002)
     assert entry.uncertainty_pct == pytest.approx(0.4, abs=0.05)
+
+
+def test_a_result_that_cannot_be_kept_is_shown_so_that_it_is_not_lost(tmp_path: Path) -> None:
+    with held(tmp_path, "0m,0m,0.5m,0.5m") as config:
+        file = config.with_name("gym.calibration.toml")
+        with calibrating(
+            str(config), "--side", "right", "--channel", "position", "--drum-mm", "50", "--counts-per-turn", "785.4"
+        ) as talk:
+            talk.says("Enter when it rests:")
+            file.write_text("somebody = 'else'\n", encoding="utf-8")
+            talk.answer("")
+            talk.says("Enter when you hold it:")
+            talk.answer("")
+            assert talk.end() == 1
+    assert "by the drum that pull was 0.500 m long" in talk.text
+    shown = talk.text[talk.text.index("version = 1") :].partition("cable-station: ")[0]
+    (entry,) = decoded(shown, Calibrations, name="shown").calibration
+    assert entry.span == pytest.approx(NOMINAL_M, rel=1e-4)
+    assert entry.method == "drum"
+    assert entry.uncertainty_pct == pytest.approx(0.4)
+    assert file.read_text(encoding="utf-8") == "somebody = 'else'\n"
 
 
 def test_masses_on_the_other_cable_are_noticed_and_nothing_is_kept_after_ctrl_c(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from controller.core.settings import CoreSettings, Exercise, Identity
 from controller.core.station import Station
 from protocols.events import AnyEvent, Comparison, Fault, Pair
-from tests.controller.core.signals import Signal, Stroke, play, sets, side, standing
+from tests.controller.core.signals import Signal, Stroke, minimum_jerk, play, sets, side, standing
 
 SLOW = Stroke(out=1.0, hold=0.2, back=1.4, rest=0.4)
 CYCLE = 3.0  # s of one SLOW stroke
@@ -111,6 +111,32 @@ def test_fewer_than_three_pairs_have_a_mean_but_no_interval_and_no_verdict() -> 
     assert summary.asymmetry_pct == pytest.approx(-20.0, abs=1.0)
     assert (summary.asymmetry_low_pct, summary.asymmetry_high_pct, summary.verdict) == (None, None, None)
     assert summary.verdict_reason == "fewer_than_3_pairs"
+
+
+def handled(at: float, seconds: float, *, rest: float) -> Signal:
+    """Two sets of three reps with a rest between, in which the handle is put down and taken up once."""
+    signal = side([SLOW] * 2 + [Stroke(out=1.0, hold=0.2, back=1.4, rest=rest)] + [SLOW] * 3, tail=12.0)
+    begin = signal.truth[2].t_end + at
+    signal.x += 0.08 * (minimum_jerk((signal.t - begin) / 0.6) - minimum_jerk((signal.t - begin - seconds) / 0.6))
+    return signal
+
+
+@pytest.mark.parametrize(("at", "seconds"), [(0.8, 1.0), (6.5, 2.5), (3.0, 5.5)])
+def test_handling_in_the_rest_does_not_join_two_sets(at: float, seconds: float) -> None:
+    events = play(left=handled(at, seconds, rest=10.0))
+    assert [summary.left_reps for summary in sets(events)] == [3, 3]
+    assert [rep.set for rep in standing(events)] == [1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3])
+@pytest.mark.parametrize("channels", ["both", "position"])
+def test_a_trunk_that_turns_with_every_rep_is_no_second_side(share: float, channels: str) -> None:
+    busy = side([SLOW] * 5, tail=12.0)
+    idle = side([Stroke(rom=0.6 * share, out=1.0, hold=0.2, back=1.4, rest=0.4)] * 5, load=80.0, tail=12.0)
+    events = play(left=busy, right=idle, force=channels == "both")
+    summary = sets(events)[0]
+    assert (summary.shape, summary.left_reps, summary.asymmetry_pct) == ("left_only", 5, None)
+    assert {rep.side for rep in standing(events)} == {"left"}
 
 
 def fed(signal: Signal, *, silent: tuple[float, float], ticks: bool) -> list[AnyEvent]:
