@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise
 from controller.display.access import is_loopback
-from firmware_bridge.drivers import DRIVERS, BoardConfig, check_url
+from firmware_bridge.drivers import BoardConfig, check_url, link_problem, make_driver
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\Z")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -237,20 +237,28 @@ def _check_display(display: DisplayConfig) -> str | None:
     return None
 
 
+def _check_board(board: BoardConfig) -> str | None:
+    try:
+        check_url(board.url)
+    except ValueError as error:
+        return f"url: {error}"
+    try:
+        make_driver(board)
+    except ValueError as error:
+        return str(error)
+    wrong = link_problem(board)
+    return f"url: {wrong}" if wrong is not None else None
+
+
 def _check_station(station: StationConfig, where: str) -> str | None:
     boards = [board.id for board in station.board]
     for number, board in enumerate(station.board):
         place = f"{where}.board[{number}]"
         if boards.index(board.id) != number:
             return f"{place}.id: there are two boards {board.id!r}"
-        if board.driver not in DRIVERS:
-            near = difflib.get_close_matches(board.driver, DRIVERS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(DRIVERS)}"
-            return f"{place}.driver: there is no driver {board.driver!r}; {hint}"
-        try:
-            check_url(board.url, driver=board.driver)
-        except ValueError as error:
-            return f"{place}.url: {error}"
+        wrong = _check_board(board)
+        if wrong is not None:
+            return f"{place}.{wrong}"
     used: dict[tuple[str, int, int], str] = {}
     for side in ("left", "right"):
         config: SideConfig | None = getattr(station, side)

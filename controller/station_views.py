@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from controller.config import StationConfig
 from controller.core.station import ALGORITHM, Station
 from controller.wiring import Key, Wiring
-from firmware_bridge.cablelink_reader import CablelinkReader
-from firmware_bridge.messages import BoardStatus
+from firmware_bridge.messages import BoardStatus, Identity
+from firmware_bridge.protocol import Reader
 from protocols.events import SIDES, UNITS, Health, Info
 
 
@@ -27,16 +27,21 @@ def station_info(config: StationConfig, station: Station, wirings: Mapping[Key, 
         right_calibration=right.calibration if right is not None else None,
         left_calibration_date=left.calibrated if left is not None else None,
         right_calibration_date=right.calibrated if right is not None else None,
-        boards=",".join(f"{key.board}:{board.model}:{board.firmware}" for key, board in boards.items()),
+        boards=",".join(f"{key.board}:{_board(board)}" for key, board in boards.items()),
         software=software,
         algorithm=ALGORITHM,
         units=UNITS,
     )
 
 
+def _board(identity: Identity) -> str:
+    """A board's model and firmware, and whether its driver has yet to be tried on hardware."""
+    return f"{identity.model}:{identity.firmware}" + (":experimental" if identity.is_experimental else "")
+
+
 def station_health(
     station: Station,
-    readers: Collection[CablelinkReader],
+    readers: Collection[Reader],
     statuses: Collection[BoardStatus],
     *,
     links: Mapping[str, bool],

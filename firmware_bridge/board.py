@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board_session import BoardSession, GivenUpError, ProblemName, Timing
-from firmware_bridge.drivers import BoardConfig, check_url, make_driver, open_link
+from firmware_bridge.drivers import BoardConfig, check_url, link_problem, make_driver, open_link
 from firmware_bridge.link import Chunk, Link, LinkError
 from firmware_bridge.messages import Message
 from protocols.cablelink import AckResult
@@ -55,17 +54,24 @@ class Board:
         radio: Radio | None = None,
         timing: Timing = USUAL,
         seed: int | None = None,
+        opens: Callable[[], Awaitable[Link]] | None = None,
     ) -> None:
-        """Take the configuration and where input and problems go. `seed`: of the back-off's spread, None: the id.
+        """Take the configuration and where input and problems go.
 
-        `radio`: the Bluetooth that all boards share, None: its own.
+        `radio`: the Bluetooth that all boards share, None: its own. `seed`: of the back-off's spread, None: the id.
+        `opens`: makes the link, None: as the URL says.
 
-        Raises ValueError for a wrong URL or an unknown driver.
+        Raises ValueError for a wrong URL, an unknown driver, or what does not go with it.
         """
-        check_url(config.url, driver=config.driver)
+        self._driver = make_driver(config)
+        if opens is None:
+            check_url(config.url)
+            problem = link_problem(config)
+            if problem is not None:
+                raise ValueError(problem)
         self.config = config
+        self._opens = opens
         self._sink, self._problems, self._timing = sink, problems, timing
-        self._commander = make_driver(config).commander
         self._radio = radio or Radio()
         self._random = random.Random(config.id if seed is None else seed)
         self._standing: BoardProblem | None = None
@@ -77,7 +83,7 @@ class Board:
         while True:
             away = 0.0
             try:
-                link = await open_link(self.config.url, driver=self.config.driver, radio=self._radio)
+                link = await self._open()
             except LinkError as error:
                 self._report("board_absent", str(error))
             else:
@@ -88,12 +94,23 @@ class Board:
             await asyncio.sleep(max(wait * self._random.uniform(1.0 - SPREAD, 1.0 + SPREAD), away))
             wait = min(2.0 * wait, self._timing.back_off_most)
 
+    async def _open(self) -> Link:
+        if self._opens is not None:
+            return await self._opens()
+        return await open_link(
+            self.config.url, baud=self._driver.capabilities.baud, driver=self.config.driver, radio=self._radio
+        )
+
     async def identify(self, *, seconds: int = 5) -> str | None:
         """Let the board blink. Returns None when it does, else why not."""
+        if not self._driver.capabilities.identifies:
+            return f"board {self.config.id}: {self._driver.capabilities.name} cannot show itself"
         return await self._ask(lambda session: session.identify(seconds=seconds))
 
     async def tare(self, *, samples: int) -> str | None:
         """Let the board tare its channels. Returns None when it has begun to, else why not."""
+        if not self._driver.capabilities.tares:
+            return f"board {self.config.id}: {self._driver.capabilities.name} has no tare of its own; tare the station"
         return await self._ask(lambda session: session.tare(samples=samples))
 
     async def _ask(self, command: Callable[[BoardSession], Awaitable[int | None]]) -> str | None:
@@ -113,7 +130,7 @@ class Board:
             url=self.config.url,
             rate_hz=self.config.rate_hz,
             batch=self.config.batch,
-            commander=self._commander,
+            driver=self._driver,
             deliver=lambda chunk: self._sink.chunk(self.config.id, chunk),
             report=self._report,
             timing=self._timing,
@@ -123,7 +140,7 @@ class Board:
         """One session to its end; returns for how long, s, there is no point in another."""
         self._session = session
         why, away = "closed", 0.0
-        self._sink.link_up(self.config.id, time.monotonic())
+        self._sink.link_up(self.config.id, asyncio.get_running_loop().time())
         try:
             await session.run()
         except LinkError as lost:
@@ -137,7 +154,7 @@ class Board:
             try:
                 await session.close()
             finally:
-                self._sink.link_down(self.config.id, time.monotonic(), why)
+                self._sink.link_down(self.config.id, asyncio.get_running_loop().time(), why)
         return away
 
     def _report(self, name: ProblemName | None, detail: str) -> None:

@@ -13,6 +13,7 @@ Everything follows from ticks and stamps; nothing here looks at a clock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from math import hypot, sqrt
 from statistics import median
@@ -46,7 +47,15 @@ _Point = tuple[float, float]  # board time, host time minus board time; s
 class BoardClock:
     """One board's clock, from its first frame to its next boot."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, one_way: float = ONE_WAY, early_skew: float = EARLY_SKEW, most_skew: float = MAX_SKEW, far: float = FAR
+    ) -> None:
+        """one_way: standard uncertainty of what a frame takes on its way where no ping bounds it, s.
+
+        early_skew, most_skew: how far the clocks may run apart, before and after SURE_AFTER buckets. far: s; what is
+        to be made up beyond it is made up fast.
+        """
+        self._one_way, self._early_skew, self._most_skew, self._far = one_way, early_skew, most_skew, far
         self._seen: tuple[int, float] | None = None  # last unwrapped ticks and their arrival
         self._slope = 0.0  # of the host's clock against the board's, less 1
         self._jitter = 0.0
@@ -65,7 +74,27 @@ class BoardClock:
 
     def block(self, ticks: int, step: int, count: int, received_at: float) -> tuple[float, ...]:
         """Host times of `count` samples, `step` ticks apart, the first at `ticks`, that arrived at received_at, s."""
-        last = self._unwrapped((ticks + step * (count - 1)) % WRAP, received_at)
+        ages = range(step * (count - 1), -1, -step) if step else (0,)
+        return self._placed((ticks + step * (count - 1)) % WRAP, ages, step, received_at)
+
+    def stamped(self, ticks: Sequence[int], received_at: float) -> tuple[float, ...]:
+        """Host times of samples with a stamp each, rising but for the wrap, that arrived together."""
+        ages = [(ticks[-1] - each) % WRAP for each in ticks]
+        return self._placed(ticks[-1], ages, ages[0] // max(len(ticks) - 1, 1), received_at)
+
+    def restart(self) -> None:
+        """Ticks begin anew; what has been given out still holds."""
+        self._forget()
+        self._seen = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the clocks' difference in speed has been seen, and is not merely taken to be none."""
+        return len(self._minima) > SLOPE_AFTER
+
+    def _placed(self, ticks: int, ages: Sequence[int], step: int, received_at: float) -> tuple[float, ...]:
+        """Host times of samples so many ticks before the last of them, which was taken at `ticks`."""
+        last = self._unwrapped(ticks, received_at)
         at = last * TICK
         if self._is_broken(at, received_at - at):
             self._forget()
@@ -75,13 +104,13 @@ class BoardClock:
         self._jitter += 0.01 * (received_at - at - self._slope * at - self._upper - self._jitter)
         if self._first is None:
             self._first = at
-        since, before, target = self._steered(at, step * count * TICK)
-        first = (last - step * (count - 1)) * TICK
+        since, before, target = self._steered(at, step * len(ages) * TICK)
+        first = (last - ages[0]) * TICK
         lift = self._lift(first + before + (target - before) * _share(first, since, at), step)
         self._applied = (at, target + lift)
         times = []
-        for k in range(count):
-            x = (last - step * (count - 1 - k)) * TICK
+        for age in ages:
+            x = (last - age) * TICK
             times.append(x + lift + before + (target - before) * _share(x, since, at))
         self._given = times[-1]
         return tuple(times)
@@ -103,9 +132,11 @@ class BoardClock:
     @property
     def state(self) -> ClockState:
         """The fit as it stands."""
-        uncertainty, width = ONE_WAY, self._width
+        uncertainty, width = self._one_way, self._width
         if width is not None:
             uncertainty = hypot(width / sqrt(12.0), FLOOR)  # anywhere between the bounds
+        if self._applied is not None and self._upper is not None:  # what is given out may not be there yet
+            uncertainty = hypot(uncertainty, self._applied[1] - self._estimate(self._applied[0]))
         return ClockState(skew_ppm=-self._slope * 1e6, uncertainty=uncertainty, jitter=self._jitter)
 
     # -- the fit
@@ -144,7 +175,7 @@ class BoardClock:
         """Fit the envelope anew, its slope over the whole buckets."""
         whole = self._minima[:-1]
         if len(whole) >= SLOPE_AFTER:
-            most = MAX_SKEW if len(whole) >= SURE_AFTER else EARLY_SKEW
+            most = self._most_skew if len(whole) >= SURE_AFTER else self._early_skew
             slope = median((d - b) / (c - a) for (a, b), (c, d) in combinations(whole, 2) if c > a)
             self._slope = min(max(slope, -most), most)
         self._questions = [point for point in self._questions if now - point[0] < BUCKET * BUCKETS]
@@ -176,7 +207,7 @@ class BoardClock:
             return at - length, estimate - self._slope * length, estimate
         since, before = self._applied
         carried = before + self._slope * (at - since)
-        is_fast = at - self._first < EARLY or abs(estimate - carried) > FAR
+        is_fast = at - self._first < EARLY or abs(estimate - carried) > self._far
         room = (FAST_SLEW if is_fast else SLEW) * (at - since)
         return since, before, min(max(estimate, carried - room), carried + room)
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from firmware_bridge.cablelink_commander import CablelinkCommander
 from firmware_bridge.exchange import Exchange
 from firmware_bridge.link import Chunk, Link, LinkError
 from firmware_bridge.messages import Acknowledged, Identity, Message, SampleBlock, Unplaced
+from firmware_bridge.protocol import Command, Driver
 from protocols.cablelink import MAJOR, AckResult
 
 ProblemName = Literal[
@@ -74,22 +73,24 @@ class BoardSession:
         url: str,
         rate_hz: int | None,
         batch: int | None,
-        commander: CablelinkCommander,
+        driver: Driver,
         deliver: Callable[[Chunk], list[Message]],
         report: Callable[[ProblemName | None, str], None],
         timing: Timing,
     ) -> None:
         """`deliver` decodes a chunk; `report` takes a problem and its detail, None when samples come."""
+        self._now = asyncio.get_running_loop().time  # host monotonic, as the links stamp
         self._link, self._url, self._timing = link, url, timing
         self._rate_hz, self._batch = rate_hz, batch
-        self._commander, self._deliver, self._report = commander, deliver, report
+        self._commander, self._can = driver.commander, driver.capabilities
+        self._deliver, self._report = deliver, report
         self._exchange = Exchange(self._send, ack_within=timing.ack_within)
         self._sending = asyncio.Lock()
         self._identities: dict[int, Identity] = {}
         self._to_start: list[int] = []
         self._wake = asyncio.Event()  # somebody is to be asked or started
         self._ask = True
-        self._opened = self._last_frame = time.monotonic()
+        self._opened = self._last_frame = self._now()
         self._last_samples: dict[int, float] = {}
         self._stalls: dict[int, int] = {}
         self._framed = False
@@ -114,7 +115,9 @@ class BoardSession:
             with contextlib.suppress(LinkError, TimeoutError):
                 async with asyncio.timeout(self._timing.stop_within):
                     for source in self._identities:
-                        await self._send(self._commander.stop(source)[1])
+                        stop = self._commander.stop(source)
+                        if stop is not None:
+                            await self._send(stop.data)
         finally:
             await self._link.close()
 
@@ -126,10 +129,11 @@ class BoardSession:
         """Let the board tare its channels; result as of Exchange.command."""
         return await self._each(lambda source: self._commander.tare(source, samples=samples))
 
-    async def _each(self, command: Callable[[int], tuple[int, bytes]]) -> int | None:
+    async def _each(self, command: Callable[[int], Command | None]) -> int | None:
         result: int | None = None
         for source in tuple(self._identities):
-            result = await self._exchange.command(*command(source))
+            told = command(source)
+            result = await self._exchange.command(told) if told is not None else AckResult.NOT_SUPPORTED
             if result != AckResult.DONE:
                 break
         return result
@@ -192,28 +196,31 @@ class BoardSession:
 
     async def _introduce(self) -> None:
         """Ask and start whoever has to be."""
-        asked = -self._timing.ask_every
+        asked = float("-inf")
         while True:
             self._wake.clear()
             while self._to_start:
                 await self._start(self._identities[self._to_start.pop(0)])
             wait: float | None = None
             if self._ask or not self._identities:
-                wait = asked + self._timing.ask_every - time.monotonic()
+                every = max(self._timing.ask_every, self._can.answers_after)
+                wait = asked + every - self._now()
                 if wait <= 0.0:
                     self._ask = False
-                    asked, wait = time.monotonic(), self._timing.ask_every
-                    await self._send(self._commander.who())
+                    asked, wait = self._now(), every
+                    question = self._commander.who()
+                    if question is not None:
+                        await self._send(question)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
 
     async def _start(self, identity: Identity) -> None:
         for _ in range(EARLY_PINGS):
-            await self._send(self._commander.ping(identity.source, now=time.monotonic()))
+            await self._send_ping(identity.source)
         command = self._commander.start(identity, rate_hz=self._rate_hz, batch=self._batch)
-        result = await self._exchange.command(*command)
-        self._last_samples[identity.source] = max(time.monotonic(), self._last_samples[identity.source])
+        result = await self._exchange.command(command) if command is not None else AckResult.DONE
+        self._last_samples[identity.source] = max(self._now(), self._last_samples[identity.source])
         if result is None:
             self._report("board_refuses", f"{self._url}: the board does not answer START; does it run well?")
         elif result != AckResult.DONE:
@@ -225,23 +232,28 @@ class BoardSession:
         while True:
             await asyncio.sleep(self._timing.ping_every)
             for source in tuple(self._identities):
-                await self._send(self._commander.ping(source, now=time.monotonic()))
+                await self._send_ping(source)
+
+    async def _send_ping(self, source: int) -> None:
+        ping = self._commander.ping(source, now=self._now())
+        if ping is not None:
+            await self._send(ping)
 
     # -- what does not come
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._timing.look_every)
-            now = time.monotonic()
+            now = self._now()
             if self._identities:
                 self._watch_stream(now)
-            elif now - self._opened >= self._timing.strange_after:
+            elif now - self._opened >= self._timing.strange_after + self._can.answers_after:
                 self._report(*self._strangeness())
-                if now - self._opened >= self._timing.open_in_vain:
+                if now - self._opened >= self._timing.open_in_vain + self._can.answers_after:
                     raise GivenUpError(*self._strangeness())
 
     def _watch_stream(self, now: float) -> None:
-        silent = now - self._last_frame
+        silent = now - self._last_frame - self._can.answers_after
         if silent >= self._timing.given_up_after:
             raise GivenUpError("board_silent", f"{self._url}: the board has fallen silent; is it switched on?")
         if silent >= self._timing.missed_after:
@@ -260,7 +272,7 @@ class BoardSession:
     def _patience(self, identity: Identity) -> float:
         rate = self._rate_hz or identity.rate_hz or 1
         batch = self._batch or identity.batch
-        return max(self._timing.missed_after, PATIENT_BLOCKS * batch / rate)
+        return max(self._timing.missed_after, PATIENT_BLOCKS * batch / rate) + self._can.answers_after
 
     def _strangeness(self) -> tuple[ProblemName, str]:
         if self._framed:
@@ -268,5 +280,8 @@ class BoardSession:
         if not self._junk:
             return "board_silent", f"{self._url}: nothing is heard; is the board running, and is it the right port?"
         if sum(byte in TEXT for byte in self._junk) >= 0.9 * len(self._junk):
-            return "board_foreign", f"{self._url}: lines of text, no cablelink; is it another kind of board?"
+            return (
+                "board_foreign",
+                f"{self._url}: lines of text, none of {self._can.name}; is it another kind of board?",
+            )
         return "board_junk", f"{self._url}: junk; wrong baud rate, or another protocol?"

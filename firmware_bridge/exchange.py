@@ -7,6 +7,9 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from firmware_bridge.protocol import Command
+from protocols.cablelink import AckResult
+
 REPEATS: Final = 3
 
 
@@ -14,24 +17,30 @@ class Exchange:
     """The commands of one link that wait for their ACK."""
 
     def __init__(self, send: Callable[[bytes], Awaitable[None]], *, ack_within: float) -> None:
-        """`ack_within`: s after which a command is repeated."""
+        """`ack_within`: s after which a command is repeated that does not say how long its answer takes."""
         self._send = send
         self._ack_within = ack_within
         self._waiting: dict[int, asyncio.Future[int]] = {}
 
-    async def command(self, sequence: int, data: bytes) -> int | None:
-        """Send a command until it is acknowledged; its result (0: done), None without an answer. Raises LinkError."""
+    async def command(self, command: Command) -> int | None:
+        """Send a command until it is acknowledged; its result (0: done), None without an answer. Raises LinkError.
+
+        One that is never answered is done when it is sent.
+        """
+        if command.key is None:
+            await self._send(command.data)
+            return AckResult.DONE
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting[sequence] = answer
+        self._waiting[command.key] = answer
         try:
             for _ in range(1 + REPEATS):
-                await self._send(data)
+                await self._send(command.data)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._ack_within):
+                    async with asyncio.timeout(command.within or self._ack_within):
                         return await asyncio.shield(answer)
             return None
         finally:
-            del self._waiting[sequence]
+            self._waiting.pop(command.key, None)
 
     def acknowledged(self, of_sequence: int, result: int) -> None:
         """An ACK came; one for nobody (a repeat's) is let go."""

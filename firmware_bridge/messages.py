@@ -20,7 +20,10 @@ class ChannelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a board is. restarted: it was known before under another boot. batch: samples in a message."""
+    """What a board is. restarted: it was known before under another boot. batch: samples in a message.
+
+    is_experimental: its driver has not been tried on hardware.
+    """
 
     source: int
     major: int
@@ -32,6 +35,7 @@ class Identity:
     rate_hz: int
     batch: int
     channels: tuple[ChannelInfo, ...]
+    is_experimental: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -272,7 +272,12 @@ class Info(Struct, frozen=True, kw_only=True):
     right_calibration: str | None = None
     left_calibration_date: str | None = None
     right_calibration_date: str | None = None
-    boards: Annotated[str, field("comma-separated driver:model:firmware")] = ""
+    boards: Annotated[
+        str,
+        field(
+            "comma-separated board:model:firmware, and :experimental where its driver has not been tried on hardware"
+        ),
+    ] = ""
     software: str
     algorithm: str
     units: Annotated[dict[str, str], field("suffix of a key to its unit")] = {}

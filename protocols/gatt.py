@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from protocols import tindeq
+
 ATT_HEADER: Final = 3  # bytes of a notification or a write that are no payload
 LEAST_MTU: Final = 23  # bytes; what every connection begins with
 LONGEST_VALUE: Final = 512  # bytes of a characteristic
@@ -34,11 +36,7 @@ CABLELINK: Final = Profile(
     write="c0de0003-5a7e-4c1b-9f00-0000cab1e000",
     info="c0de0004-5a7e-4c1b-9f00-0000cab1e000",
 )
-TINDEQ: Final = Profile(
-    service="7e4e1701-1ea6-40c9-9dcc-13d34ffead57",
-    notify="7e4e1702-1ea6-40c9-9dcc-13d34ffead57",
-    write="7e4e1703-1ea6-40c9-9dcc-13d34ffead57",
-)
+TINDEQ: Final = Profile(service=tindeq.SERVICE, notify=tindeq.NOTIFY, write=tindeq.WRITE)
 PROFILES: Final = {"cablelink": CABLELINK, "tindeq": TINDEQ}  # by driver
 
 DEVICE_INFORMATION: Final = sig(0x180A)

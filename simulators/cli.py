@@ -14,24 +14,31 @@ from typing import Annotated, Final, Protocol, cast, get_args
 import typer
 from typer import BadParameter, Context, Option
 
+from protocols.ascii_line import LineFormat
 from protocols.events import SIDES, Shape, Side
 from protocols.framing import MAX_BODY
 from protocols.neutral_csv import CsvError, read_csv
-from simulators.ble_boards import cablelink_boards, progressors
+from simulators import fault_scripts
+from simulators.ble_boards import peripherals
 from simulators.ble_cablelink import MTU, longest
 from simulators.ble_port import BlePort
 from simulators.fake_bluez_manners import KNOWN, MannerError, parse_manners
-from simulators.gym import session_board, two_boards
+from simulators.fault_scripts import Script
+from simulators.gym import session_board, twin
 from simulators.holds import parse_holds
-from simulators.impairments import ImpairmentError, parse
+from simulators.impairments import ImpairmentError, Impairments, parse
 from simulators.pty_port import TICK, PortError, PtyPort
 from simulators.pump import Pump
 from simulators.replay_board import duration, replay_board
-from simulators.scenarios import SCENARIOS, Scenario, Session
+from simulators.scenarios import SCENARIOS, Fault, Scenario, Session
 from simulators.tcp_port import TcpPort
-from simulators.virtual_board import VirtualBoard
+from simulators.twin import Twin
+from simulators.virtual_board import VirtualBoard, World
 
 DEFAULT: Final = "iso_lateral_row"
+LINKS: Final = ("cablelink", "chronojump-force", "chronojump-four", "chronojump-encoder", "ascii-line")  # over these
+IN_THE_AIR: Final = ("cablelink", "tindeq")  # over Bluetooth LE
+UNTOLD: Final = frozenset({"chronojump-encoder", "ascii-line"})  # stream without being told to
 TAIL: Final = 2.0  # s of rest after the last row of a recording
 EXAMPLES: Final = """
 Examples:
@@ -42,6 +49,9 @@ Examples:
   cable-station-sim pty --link /tmp/cable-a --two-boards      (/tmp/cable-a-left and /tmp/cable-a-right)
   cable-station-sim tcp --scenario prone_diagonal_raise --port 7001 --once --truth truth.json
   cable-station-sim tcp --port 0 --csv row.csv
+  cable-station-sim pty --link /tmp/force --driver chronojump-force --side left
+  cable-station-sim pty --link /tmp/cable-a --two-boards --driver cablelink,ascii-line --columns time_us,right_force_n
+  cable-station-sim pty --link /tmp/cable-a --script bad_half_minute
   cable-station-sim pty --link /tmp/cable-a --hold 0kg,0kg,10kg,20kg,30kg --force-gain 1.03   (to calibrate against)
   cable-station-sim ble --two-boards --manner die=20:3
 """
@@ -73,17 +83,21 @@ Ports = Callable[[], Awaitable[Sequence[Port]]]
 class Play:
     """What is served, and until when. ends: world time in s, None: never."""
 
-    boards: tuple[tuple[str, VirtualBoard], ...]  # a suffix for its name, and the board
+    boards: tuple[tuple[str, VirtualBoard | Twin], ...]  # a suffix for its name, and the board
     impair: tuple[str, ...]
     seed: int
     ends: float | None
+    script: Script | None = None
 
     def pumps(self) -> list[tuple[str, Pump]]:
         """Each board with impairments of its own."""
-        return [
-            (suffix, Pump(board, parse(self.impair, seed=self.seed + k)[0]))
-            for k, (suffix, board) in enumerate(self.boards)
-        ]
+        return [(suffix, Pump(board, self._wrongs(board, k))) for k, (suffix, board) in enumerate(self.boards)]
+
+    def _wrongs(self, board: VirtualBoard | Twin, number: int) -> Impairments:
+        steady = parse(self.impair, seed=self.seed + number)[0]
+        if self.script is None:
+            return steady
+        return Impairments((*steady.each, *self.script.impairments(board.world, seed=self.seed + number).each))
 
     @property
     def over(self) -> bool:
@@ -153,6 +167,17 @@ Impair = Annotated[
         "reversed=left_force_n slip=left_position_m:10:0.03 chatter=left_position_m:10:1 swapped"
     ),
 ]
+DriverNames = Annotated[
+    str, Option("--driver", help=f"What the board speaks, of {', '.join(LINKS)}; with --two-boards maybe LEFT,RIGHT.")
+]
+Columns = Annotated[
+    str | None, Option("--columns", help="Of an ascii-line, as the configuration names them: time_us,left_force_n.")
+]
+Separator = Annotated[str, Option("--separator", help="Of an ascii-line, or blank.")]
+ScriptName = Annotated[
+    str | None,
+    Option("--script", help=f"A timeline of faults, by its path or one of: {', '.join(fault_scripts.library())}."),
+]
 TruthFile = Annotated[Path | None, Option("--truth", help="Write what really happens to this file, as JSON.")]
 Holds = Annotated[
     str | None, Option("--hold", help="Masses that hang on the handles, or lengths they are out, instead of sets.")
@@ -185,6 +210,10 @@ def serve_pty(
     seed: Seed = 1,
     ppm: Ppm = 0.0,
     impair: Impair = None,
+    script: ScriptName = None,
+    driver: DriverNames = "cablelink",
+    columns: Columns = None,
+    separator: Separator = ";",
     hold: Holds = None,
     hold_s: HoldFor = 6.0,
     hold_on: HoldOn = None,
@@ -196,7 +225,8 @@ def serve_pty(
     """Serve on a pseudo-terminal."""
     play = _play(
         scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
-        lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once,
+        lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, script=script, drivers=driver,
+        line=_line(columns, separator), truth=truth, once=once,
         hold=_Hold(hold, hold_s, hold_on, force_gain, position_gain),
     )  # fmt: skip
 
@@ -231,6 +261,10 @@ def serve_tcp(
     seed: Seed = 1,
     ppm: Ppm = 0.0,
     impair: Impair = None,
+    script: ScriptName = None,
+    driver: DriverNames = "cablelink",
+    columns: Columns = None,
+    separator: Separator = ";",
     hold: Holds = None,
     hold_s: HoldFor = 6.0,
     hold_on: HoldOn = None,
@@ -242,7 +276,8 @@ def serve_tcp(
     """Serve on a TCP port."""
     play = _play(
         scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
-        lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once,
+        lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, script=script, drivers=driver,
+        line=_line(columns, separator), truth=truth, once=once,
         hold=_Hold(hold, hold_s, hold_on, force_gain, position_gain),
     )  # fmt: skip
 
@@ -264,7 +299,6 @@ def serve_ble(
     bus: Annotated[str | None, Option(help="Address of a running D-Bus to use instead of one of its own.")] = None,
     manner: Annotated[list[str] | None, Option(help=f"Bad manners; may be given several times: {KNOWN}")] = None,
     mtu: Annotated[int, Option(min=48, max=517, help="ATT MTU, bytes; a notification carries three less.")] = MTU,
-    tindeq: Annotated[bool, Option("--tindeq", help="A Tindeq Progressor a side instead of a board.")] = False,  # noqa: FBT002
     csv: Csv = None,
     side: OneSide = None,
     two_boards: TwoBoards = False,  # noqa: FBT002
@@ -278,6 +312,10 @@ def serve_ble(
     seed: Seed = 1,
     ppm: Ppm = 0.0,
     impair: Impair = None,
+    script: ScriptName = None,
+    driver: Annotated[
+        str, Option("--driver", help=f"What the board speaks, of {', '.join(IN_THE_AIR)}; maybe LEFT,RIGHT.")
+    ] = "cablelink",
     hold: Holds = None,
     hold_s: HoldFor = 6.0,
     hold_on: HoldOn = None,
@@ -293,24 +331,13 @@ def serve_ble(
         manners = parse_manners(manner or ())
     except MannerError as wrong:
         raise BadParameter(str(wrong)) from None
-    held = _Hold(hold, hold_s, hold_on, force_gain, position_gain)
-    if tindeq:
-        if csv is not None or two_boards or truth is not None or once:
-            raise BadParameter("--tindeq plays a scenario over and over, without --csv, --two-boards, --truth, --once")
-        chosen = _scenario(
-            scenario, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio, lag=lag, rest=rest, seed=seed
-        )
-        play = Play(boards=(), impair=(), seed=seed, ends=None)
-        boards = progressors(Session(held.of(chosen)), SIDES if side is None else (side,))
-        if not boards:
-            raise BadParameter("a Tindeq measures force, and there is no cable on that side that has one")
-    else:
-        play = _play(
-            scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
-            lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, truth=truth, once=once, hold=held,
-            max_body=longest(mtu),
-        )  # fmt: skip
-        boards = cablelink_boards([board for _, board in play.boards], play.pumps(), mtu=mtu)
+    play = _play(
+        scenario, csv=csv, side=side, two=two_boards, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio,
+        lag=lag, rest=rest, seed=seed, ppm=ppm, impair=impair, script=script, drivers=driver, line=None, truth=truth,
+        once=once, hold=_Hold(hold, hold_s, hold_on, force_gain, position_gain), links=IN_THE_AIR,
+        max_body=longest(mtu),
+    )  # fmt: skip
+    boards = peripherals([board for _, board in play.boards], play.pumps(), mtu=mtu)
 
     async def ports() -> list[BlePort]:
         port = BlePort(boards, manners=manners, folder=folder, bus=bus)
@@ -336,9 +363,13 @@ def _play(
     seed: int,
     ppm: float,
     impair: list[str] | None,
+    script: str | None,
+    drivers: str,
+    line: LineFormat | None,
     truth: Path | None,
     once: bool,
     hold: _Hold,
+    links: tuple[str, ...] = LINKS,
     max_body: int = MAX_BODY,
 ) -> Play:
     """What the options ask for. Raises BadParameter."""
@@ -347,22 +378,24 @@ def _play(
     if side is not None and two:
         raise BadParameter("--side is one board, --two-boards is two; take one of them")
     try:
-        faults = parse(impair or ())[1]
+        timeline = fault_scripts.load(script) if script is not None else None
+        faults = parse(impair or ())[1] + (timeline.sensor_faults() if timeline is not None else [])
     except ImpairmentError as wrong:
         raise BadParameter(str(wrong)) from None
     wrongs = tuple(impair or ())
     now = time.monotonic()
     if csv is not None:
-        if truth is not None or side is not None or two or faults:
-            raise BadParameter(
-                "--truth, --side, --two-boards and a sensor's defects go with a scenario, not with --csv"
-            )
+        restarts = timeline is not None and bool(timeline.restarts)
+        if truth is not None or side is not None or two or faults or restarts or drivers != "cablelink":
+            options = "--truth, --side, --two-boards, --driver, restarts and a sensor's defects"
+            raise BadParameter(f"{options} go with a scenario, not with --csv")
         try:
             recording = read_csv(csv)
-            board = replay_board(recording, now=now, seed=seed, max_body=max_body)
+            replayed = replay_board(recording, now=now, seed=seed, max_body=max_body)
         except (CsvError, ValueError) as wrong:
             raise BadParameter(str(wrong)) from None
-        return Play(boards=(("", board),), impair=wrongs, seed=seed, ends=duration(recording) + TAIL if once else None)
+        ends = duration(recording) + TAIL if once else None
+        return Play(boards=(("", replayed),), impair=wrongs, seed=seed, ends=ends, script=timeline)
     chosen = _scenario(name, shape=shape, sets=sets, reps=reps, rate=rate, ratio=ratio, lag=lag, rest=rest, seed=seed)
     chosen = hold.of(chosen)
     if not once:  # the rest between the last set and the first is like the others
@@ -370,14 +403,70 @@ def _play(
     session = Session(chosen)
     if truth is not None:
         session.truth.write(truth)
-    if two:
-        left, right = two_boards(session, now=now, ppm=(ppm, -ppm), loop=not once, faults=faults, max_body=max_body)
-        boards: tuple[tuple[str, VirtualBoard], ...] = (("-left", left), ("-right", right))
-    else:
-        one = cast("Side | None", side)
-        board = session_board(session, side=one, now=now, ppm=ppm, loop=not once, faults=faults, max_body=max_body)
-        boards = (("", board),)
-    return Play(boards=boards, impair=wrongs, seed=seed, ends=session.duration if once else None)
+    names = drivers.split(",") if two else [drivers]
+    if len(names) == 1 and two:
+        names *= 2
+    one = cast("Side | None", side)
+    sides: list[Side | None] = list(SIDES) if two else [one]
+    if len(names) != len(sides):
+        raise BadParameter(f"--driver {drivers} names {len(names)} boards, and there are {len(sides)}")
+    world = World(began=now if set(names) <= UNTOLD else None)
+    boards = []
+    for k, (each, speaks) in enumerate(zip(sides, names, strict=True)):
+        board = _board(
+            speaks, session, side=each, line=line, now=now, ppm=-ppm if k else ppm, loop=not once, faults=faults,
+            world=world if two else None, restarts=timeline.restarts if timeline is not None else [], links=links,
+            max_body=max_body,
+        )  # fmt: skip
+        boards.append((f"-{each}" if two else "", board))
+    ends = session.duration if once else None
+    return Play(boards=tuple(boards), impair=wrongs, seed=seed, ends=ends, script=timeline)
+
+
+def _line(columns: str | None, separator: str) -> LineFormat | None:
+    """The lines that an ascii-line prints. Raises BadParameter."""
+    if columns is None:
+        return None
+    line = LineFormat(tuple(columns.split(",")), separator)
+    problem = line.problem()
+    if problem is not None:
+        raise BadParameter(problem)
+    return line
+
+
+def _board(
+    driver: str,
+    session: Session,
+    *,
+    side: Side | None,
+    line: LineFormat | None,
+    now: float,
+    ppm: float,
+    loop: bool,
+    faults: list[Fault],
+    world: World | None,
+    restarts: list[float],
+    links: tuple[str, ...],
+    max_body: int,
+) -> VirtualBoard | Twin:
+    """One board of ours, or a twin. Raises BadParameter."""
+    if driver not in links:
+        raise BadParameter(f"no driver {driver!r} over this link; there are {', '.join(links)}")
+    if driver == "cablelink":
+        return session_board(
+            session, side=side, now=now, ppm=ppm, loop=loop, faults=faults, world=world, restarts=restarts,
+            max_body=max_body,
+        )  # fmt: skip
+    rate_hz = session.scenario.rate_hz
+    try:
+        made = twin(
+            driver, session, side=side or "left", line=line, rate_hz=rate_hz, now=now, ppm=ppm, loop=loop,
+            faults=faults, world=world,
+        )  # fmt: skip
+    except ValueError as wrong:
+        raise BadParameter(str(wrong)) from None
+    made.restarts.extend(restarts)
+    return made
 
 
 def _scenario(

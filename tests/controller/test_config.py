@@ -78,6 +78,23 @@ def test_an_unknown_key_is_named_with_the_nearest_right_one(text: str, said: str
         (f"{ROW}[station.exercise]\nmin_rom_m = nan\n", "station[0].exercise.min_rom_m: nan is no number"),
         (f"{ROW}{ROW}", "station[1].id: there are two stations 'row'"),
         (f"{ROW}{BOARD}", "station[0].board[1].id: there are two boards 'a'"),
+        (
+            f'{ROW}driver = "tindeq"\n',
+            "station[0].board[0].url: tcp://192.0.2.7:5000: a Tindeq Progressor is reached by ble://",
+        ),
+        (f'{ROW}driver = "ascii-line"\n', "station[0].board[0].line: it has to be said what stands in a line"),
+        (
+            f'{ROW}driver = "ascii-line"\nline = {{ columns = ["time_us", "left_farce_n"] }}\n',
+            "station[0].board[0].line: there is no column 'left_farce_n'; did you mean 'left_force_n'?",
+        ),
+        (
+            f'{ROW}driver = "ascii-line"\nline = {{ column = ["time_us"] }}\n',
+            "station[0].board[0].line.column: unknown key 'column'; did you mean 'columns'?",
+        ),
+        (
+            f'{ROW}driver = "ascii-line"\nline = {{ columns = ["force_n"], separator = "," }}\n',
+            "station[0].board[0].rate_hz: the lines bear no time",
+        ),
         (f'{ROW}driver = "cable-link"\n', "station[0].board[0].driver: there is no driver 'cable-link'; did you mean"),
         (ROW.replace("tcp://192.0.2.7:5000", "tcp://192.0.2.7"), "station[0].board[0].url: tcp://192.0.2.7: a TCP URL"),
         (ROW.replace("tcp://192.0.2.7:5000", "/dev/ttyUSB0"), "station[0].board[0].url: /dev/ttyUSB0: a board is"),

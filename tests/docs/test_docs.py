@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from firmware_bridge.drivers import DRIVERS
+from simulators.fault_scripts import library, load
 from tests.docs import payloads
 
 ROOT = Path(__file__).parents[2]
@@ -62,3 +64,15 @@ def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
 
 def test_the_field_tables_follow_the_payload_types() -> None:
     assert payloads.PAGE.read_text(encoding="utf-8") == payloads.render(), "run python -m tests.docs.payloads"
+
+
+def test_the_list_of_fault_scripts_follows_the_library() -> None:
+    page = (ROOT / "docs" / "hil.md").read_text(encoding="utf-8")
+    table = page.split("| script | what happens |\n")[1].split("\n\n")[0]
+    listed = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", table, re.MULTILINE))
+    assert listed == {name: load(name).about for name in library()}
+
+
+def test_every_driver_stands_in_the_page_of_drivers() -> None:
+    page = (ROOT / "docs" / "drivers.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE)) == set(DRIVERS)

@@ -19,13 +19,14 @@ from firmware_bridge.drivers import open_link
 from firmware_bridge.link import LinkError
 from protocols import cablelink
 from protocols.cablelink import Message, Samples, Start
-from simulators.ble_boards import cablelink_boards
+from simulators.ble_boards import peripherals
 from simulators.ble_cablelink import MTU, longest
 from simulators.ble_peripheral import Peripheral
+from simulators.ble_tindeq import TindeqPeripheral
 from simulators.fake_bluez import FakeBluez
 from simulators.fake_bluez_bus import VARIABLE, PrivateBus, find_daemon
 from simulators.fake_bluez_manners import Manners
-from simulators.gym import session_board
+from simulators.gym import session_board, twin
 from simulators.pump import Pump
 from simulators.scenarios import SCENARIOS, Session
 
@@ -82,7 +83,14 @@ def boards(count: int = 1, *, mtu: int = MTU, rate: int = 100) -> list[Periphera
     session = Session(SCENARIOS["iso_lateral_row"].but(reps=1, rate_hz=float(rate)))
     made = [session_board(session, now=time.monotonic(), max_body=longest(mtu)) for _ in range(count)]
     pumps = [(f"-{k}", Pump(board)) for k, board in enumerate(made, start=1)]
-    return cablelink_boards(made, pumps, mtu=mtu)
+    return peripherals(made, pumps, mtu=mtu)
+
+
+def tindeq(address: str) -> Peripheral:
+    """A Progressor with the load of the left cable."""
+    session = Session(SCENARIOS["iso_lateral_row"].but(reps=1))
+    board = twin("tindeq", session, now=time.monotonic(), loop=True)
+    return TindeqPeripheral(Pump(board), address=address, name="Progressor_1")
 
 
 # -- links

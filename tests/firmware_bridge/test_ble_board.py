@@ -12,9 +12,11 @@ import pytest
 
 from firmware_bridge import ble_radio
 from firmware_bridge.ble_radio import Radio
+from firmware_bridge.board import Board
 from firmware_bridge.board_session import Timing
+from firmware_bridge.drivers import BoardConfig, make_driver
 from simulators.fake_bluez_manners import Manners
-from tests.firmware_bridge.air import FIRST, SECOND, Air, air, boards, needs_dbus
+from tests.firmware_bridge.air import FIRST, SECOND, Air, air, boards, needs_dbus, tindeq
 from tests.firmware_bridge.test_board import QUICK, Station, alive
 
 pytestmark = needs_dbus
@@ -157,3 +159,25 @@ async def test_a_life_that_ends_while_it_connects_leaves_nothing_behind() -> Non
         assert there.bluez.adapter.scanning == 0
         assert await there.connections() == 2  # bluetoothd's, and bleak's own
     assert station.links == []
+
+
+async def test_a_progressor_in_the_air_streams_forces_and_streams_again_after_a_drop() -> None:
+    url = f"ble://{SECOND}"
+    config = BoardConfig(id="left", url=url, driver="tindeq")
+    station = Station(url)
+    station.reader = make_driver(config).reader
+    async with air(*boards(), tindeq(SECOND)) as there:
+        board = Board(config, station, station.problem, timing=Timing(), seed=1)
+        life = asyncio.create_task(board.run(), name="life")
+        await station.until(lambda: len(station.blocks) >= 5)
+        there.bluez.device(SECOND).drop()
+        await station.until(lambda: station.links.count("up") == 2)
+        seen = len(station.blocks)
+        await station.until(lambda: len(station.blocks) > seen)
+        assert await board.tare(samples=1) is None
+        life.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await life
+        assert there.bluez.device(FIRST).connections == 0
+    assert {channel.kind for block in station.blocks for channel in block.channels} == {"force"}
+    assert {problem.name for problem in station.problems} == {"link_lost"}

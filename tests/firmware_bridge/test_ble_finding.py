@@ -11,7 +11,7 @@ import pytest
 
 from firmware_bridge import ble_radio
 from firmware_bridge.ble_radio import Radio
-from firmware_bridge.drivers import check_url, wire_of
+from firmware_bridge.drivers import BoardConfig, check_url, link_problem, wire_of
 from firmware_bridge.link import LinkError
 from tests.firmware_bridge.air import (
     BY_SERVICE,
@@ -163,8 +163,8 @@ def test_a_wrong_url_says_how_a_right_one_looks(url: str, words: str) -> None:
 
 
 def test_a_driver_without_a_bluetooth_profile_is_refused_over_bluetooth() -> None:
-    with pytest.raises(ValueError, match="driver ascii_line is not known over Bluetooth; known: cablelink, tindeq"):
-        check_url("ble:", driver="ascii_line")
+    wrong = link_problem(BoardConfig(id="left", url="ble:", driver="chronojump-force"))
+    assert wrong == "ble:: a Chronojump force sensor is reached by serial:// or tcp://"
 
 
 def test_only_bluetooth_carries_messages() -> None:

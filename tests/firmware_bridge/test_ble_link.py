@@ -13,7 +13,7 @@ from firmware_bridge.drivers import open_link
 from firmware_bridge.link import LinkError
 from protocols import cablelink, gatt
 from protocols.cablelink import Info, Samples
-from simulators.ble_tindeq import Command, TindeqPeripheral
+from protocols.tindeq import Command
 from tests.firmware_bridge.air import (
     BY_SERVICE,
     FIRST,
@@ -23,6 +23,7 @@ from tests.firmware_bridge.air import (
     needs_dbus,
     opened,
     streaming,
+    tindeq,
 )
 
 pytestmark = needs_dbus
@@ -103,7 +104,7 @@ async def test_nothing_that_came_before_the_first_look_is_handed_over() -> None:
 
 
 async def test_a_progressor_is_reached_by_its_own_service_and_has_nothing_to_be_read() -> None:
-    progressor = TindeqPeripheral(lambda _: 12.0, now=time.monotonic(), address=SECOND)
+    progressor = tindeq(SECOND)
     async with air(*boards(), progressor):
         link = await open_link(BY_SERVICE, driver="tindeq")
         assert isinstance(link, BleLink)

@@ -211,6 +211,8 @@ def test_a_wrong_url_says_how_a_right_one_looks(url: str, words: str) -> None:
     assert url in str(error.value)
 
 
-def test_an_unknown_driver_names_those_that_there_are() -> None:
-    with pytest.raises(ValueError, match="known: cablelink"):
+def test_an_unknown_driver_names_the_nearest_or_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match="did you mean 'cablelink'"):
         make_driver(BoardConfig(id="left", url="tcp://127.0.0.1:1", driver="cabelink"))
+    with pytest.raises(ValueError, match="known: cablelink"):
+        make_driver(BoardConfig(id="left", url="tcp://127.0.0.1:1", driver="xyz"))

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from itertools import pairwise
 from pathlib import Path
 from struct import iter_unpack, unpack
@@ -20,15 +19,16 @@ from typer.testing import CliRunner
 from firmware_bridge.drivers import open_link
 from protocols import cablelink, gatt
 from protocols.cablelink import Info, Samples, Start
+from protocols.tindeq import Command
 from simulators.ble_cablelink import longest
-from simulators.ble_tindeq import Command, TindeqPeripheral
 from simulators.cli import app
 from simulators.fake_bluez import FakeBluez
 from simulators.fake_bluez_bus import VARIABLE, PrivateBus
 from simulators.fake_bluez_device import FakeDevice
 from simulators.fake_bluez_manners import MannerError, Manners, Timed, parse_manners
 from simulators.pty_port import PortError
-from tests.firmware_bridge.air import FIRST, SECOND, Air, air, bleak_has_let_go, boards, needs_dbus
+from simulators.simulated_tindeq import BATTERY_MV
+from tests.firmware_bridge.air import FIRST, SECOND, Air, air, bleak_has_let_go, boards, needs_dbus, tindeq
 from tests.simulators.test_cli import ended, simulator
 
 pytestmark = needs_dbus
@@ -61,15 +61,11 @@ def listened(device: FakeDevice) -> bool:
     return device.is_listened_to
 
 
-def tindeq(weight: float = 10.0) -> TindeqPeripheral:
-    return TindeqPeripheral(lambda age: weight + age, now=time.monotonic(), address=SECOND)
-
-
 # -- bluetoothd
 
 
 async def test_a_scan_finds_boards_by_the_service_that_they_advertise() -> None:
-    async with air(*boards(), tindeq()):
+    async with air(*boards(), tindeq(SECOND)):
         assert await seen(count=2) == {FIRST, SECOND}
         assert await seen(CABLELINK.service) == {FIRST}
         assert await seen(TINDEQ.service) == {SECOND}
@@ -219,8 +215,8 @@ async def test_info_is_read_as_the_board_would_say_it_now() -> None:
     assert info.max_body == longest(247) == 244
 
 
-async def test_a_progressor_answers_one_byte_commands_and_streams_eighty_samples_a_second_over_a_wrap() -> None:
-    async with air(tindeq()):
+async def test_a_progressor_answers_one_byte_commands_and_streams_eighty_samples_a_second() -> None:
+    async with air(tindeq(SECOND)):
         client = await connected(SECOND)
         got: asyncio.Queue[bytes] = asyncio.Queue()
         await client.start_notify(TINDEQ.notify, lambda _, data: got.put_nowait(bytes(data)))
@@ -230,34 +226,17 @@ async def test_a_progressor_answers_one_byte_commands_and_streams_eighty_samples
 
         async with asyncio.timeout(SOON):
             await tell(Command.BATTERY)
-            assert unpack("<BBI", await got.get()) == (0, 4, 3700)
-            await tell(Command.VERSION)
-            assert await got.get() == b"\x00\x071.2.3.4"
+            assert unpack("<BBI", await got.get()) == (0, 4, BATTERY_MV)
             await tell(Command.START)
-            samples: list[tuple[float, int]] = []
-            while len(samples) < 4 * 80:
+            stamps: list[int] = []
+            while len(stamps) < 80:
                 data = await got.get()
                 assert (data[0], data[1]) == (1, len(data) - 2)
-                assert len(data) <= 2 + 15 * 8
-                samples += iter_unpack("<fI", data[2:])
+                stamps += [us for _, us in iter_unpack("<fI", data[2:])]
             await tell(Command.STOP)
         await client.disconnect()
-    assert {(b[1] - a[1]) % 2**32 for a, b in pairwise(samples)} == {12_500}
-    assert any(b[1] < a[1] for a, b in pairwise(samples))
-    assert all(b[0] - a[0] == pytest.approx(0.0125, abs=1e-4) for a, b in pairwise(samples))
-
-
-def test_a_progressor_tares_and_goes_to_sleep() -> None:
-    now = time.monotonic()
-    board = TindeqPeripheral(lambda _: 12.0, now=now, address=SECOND)
-    board.write(TINDEQ.write, bytes((Command.TARE,)), now)
-    board.write(TINDEQ.write, bytes((Command.START,)), now)
-    (uuid, data), *_ = board.notifications(now + 1.0)
-    assert uuid == TINDEQ.notify
-    assert {kg for kg, _ in iter_unpack("<fI", data[2:])} == {0.0}
-    assert board.in_sight(now)
-    board.write(TINDEQ.write, bytes((Command.SLEEP,)), now)
-    assert not board.in_sight(now)
+    steps = [(b - a) % 2**32 for a, b in pairwise(sorted(set(stamps)))]
+    assert all(abs(step - 12_500) <= 1 for step in steps)
 
 
 # -- the bus
@@ -336,8 +315,8 @@ def daemons(folder: Path) -> list[str]:
 
 
 async def test_progressors_are_served_too() -> None:
-    async with simulator("ble", "--tindeq", "--side", "left") as (_, words):
-        assert words[1:] == ["ble://C0:DE:00:00:01:01"]
+    async with simulator("ble", "--two-boards", "--driver", "tindeq") as (_, words):
+        assert words[1:] == [f"ble://{FIRST}", f"ble://{SECOND}"]
 
 
 @pytest.mark.parametrize(
@@ -345,8 +324,8 @@ async def test_progressors_are_served_too() -> None:
     [
         (["--manner", "rude"], "abort=TIMES"),
         (["--folder", "/x", "--bus", "unix:path=/x"], "take one"),
-        (["--tindeq", "--two-boards"], "without --csv"),
-        (["--tindeq", "--side", "up"], "there is no cable on that side"),
+        (["--driver", "ascii-line"], "there are cablelink, tindeq"),
+        (["--driver", "tindeq", "--side", "up"], "left or right"),
         (["--scenario", "swim"], "iso_lateral_row"),
     ],
 )
