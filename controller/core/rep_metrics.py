@@ -54,6 +54,7 @@ class Measures:
     top_force: float | None = None  # at the top, N: whether the handle was still held
     gone_way: float | None = None  # m of the way back that were left when the force had gone for good
     gone_for: float | None = None  # s from there to its end
+    gone_speed: float | None = None  # m/s, of the handle at that moment
     landing: float | None = None  # speed just before the end of the way back, as a share of its peak
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -226,6 +227,7 @@ def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: 
         held = np.flatnonzero((f >= GONE_SHARE * measures.mean_force) & above)
         gone = int(held[-1]) if len(held) else 0
         measures.gone_way, measures.gone_for = float(x[gone] - x[-1]), float(t[-1] - t[gone])
+        measures.gone_speed = float(-v[gone])
     if f is not None:
         measures.eccentric_mean_force = float(np.trapezoid(f, t)) / duration
         measures.eccentric_peak_force = float(np.max(f))

@@ -10,6 +10,7 @@ from typing import Final
 
 from controller.core.kinematics import STILL_AFTER, TURN_BACK
 
+TURN_NOISE: Final = 7.0  # standard deviations of the noise; between its extremes lie six to eight of them
 RETURN_SHARE: Final = 1.0 / 3.0  # of its ROM that a stroke must come back to be a rep
 NEAR_BOTTOM: Final = 0.15  # of the ROM; so close to its start a return is complete
 ALMOST_BOTTOM: Final = 0.35  # of the ROM; so close to it a short stand ends the return all the same
@@ -97,7 +98,7 @@ class RepPhases:
     def step(self, t: float, x: float, still_for: float, noise: float) -> Turn | None:
         """Take one position, how long it has been still, and its noise; returns what has just been decided."""
         self.still_for = still_for
-        back = min(max(TURN_BACK, 4.0 * noise), self._least / 3.0)
+        back = min(max(TURN_BACK, TURN_NOISE * noise), self._least / 3.0)
         if self.low_x is None:
             self._rest_at(t, x)
         if self.phase is Phase.REST:

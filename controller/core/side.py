@@ -288,7 +288,13 @@ class Side:
         apart = SET_APART * usual if usual is not None and known else 0.0
         stays = ZERO_STAYS if self.watch.between_sets and self.position is not None else ZERO_STAYS_UNSURE
         level = self.zero.rest(
-            t, f, follow=self._track_zero, apart=apart, stays=stays, noise=self._force_noise.deviation
+            t,
+            f,
+            follow=self._track_zero,
+            apart=apart,
+            stays=stays,
+            noise=self._force_noise.deviation,
+            in_set=not self.watch.between_sets,
         )
         if level is not None:
             self.watch.zero_seen(t, level, corrected=self._track_zero)
@@ -358,13 +364,13 @@ class Side:
         """The rep's measures so far, and its mean concentric force whatever may be shown of it."""
         phases, usual = self._phases, self.reference.bottom
         assert phases.low_x is not None
-        home = phases.bottom_x if finished else usual if usual is not None else phases.low_x
-        measures = self._measure_from(home, finished=finished)
+        start = usual if usual is not None else phases.last_start
+        measures = self._measure_from(phases.bottom_x if finished else start, finished=finished)
         if not finished:
             self.watch.topped(measures, zero=self.zero.zero)
         elif self._rules.let_go(measures, self._believed(measures), self.reference):
             # where a handle fell to says nothing of where its rep began
-            measures = self._measure_from(usual if usual is not None else phases.last_start, finished=True)
+            measures = self._measure_from(start, finished=True)
         return measures, self._believed(measures)
 
     def _measure_from(self, home: float, *, finished: bool) -> Measures:
@@ -376,7 +382,7 @@ class Side:
             low_t=phases.low_t,
             top_t=phases.top_t,
             home=home,
-            returned=finished,
+            returned=finished or self.reference.bottom is None,
             min_rom=self.exercise.min_rom_m,
         )
         if finished:
