@@ -5,6 +5,7 @@ from __future__ import annotations
 from controller.core.settings import ChannelCalibration
 
 ZERO_AFTER = 0.4  # s of a steady force on a standing, unloaded cable that are a zero
+ZERO_OVER = 2.0  # s over which it is averaged at most
 ZERO_BAND = 2.5  # N to each side that are steady
 ZERO_SHARE = 0.03  # of the force; the same for a cell that was never tared
 ZERO_NOISE = 5.0  # standard deviations of the cell's noise; the same for a noisy one
@@ -39,7 +40,7 @@ class ZeroTracker:
     the usual one, is a zero that has moved. Anything else is somebody holding on.
     """
 
-    __slots__ = ("_count", "_floor", "_floor_t", "_level", "_since", "_sum", "known", "zero")
+    __slots__ = ("_count", "_floor", "_floor_t", "_level", "_since", "_t", "known", "zero")
 
     def __init__(self) -> None:
         self.zero = 0.0  # N
@@ -47,8 +48,7 @@ class ZeroTracker:
         self._floor: float | None = None  # N, the lowest unloaded level, followed or not
         self._floor_t = 0.0
         self._level: float | None = None
-        self._since = 0.0
-        self._sum = 0.0
+        self._since = self._t = 0.0
         self._count = 0
 
     def rest(
@@ -69,10 +69,10 @@ class ZeroTracker:
         """
         band = max(ZERO_BAND, ZERO_NOISE * noise)
         if self._level is None or abs(force - self._level) > max(band, ZERO_SHARE * abs(self._level)):
-            self._level, self._since, self._sum, self._count = force, t, 0.0, 0
-        self._sum += force
+            self._level, self._since, self._t, self._count = force, t, t, 0
         self._count += 1
-        level = self._level = self._sum / self._count
+        dt, self._t = t - self._t, t
+        level = self._level = self._level + max(1.0 / self._count, dt / (dt + ZERO_OVER)) * (force - self._level)
         if t - self._since < ZERO_AFTER:
             return None
         if not self._accepts(t, level, apart=apart if t - self._since >= stays else 0.0, in_set=in_set):

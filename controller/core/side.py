@@ -284,7 +284,7 @@ class Side:
 
     def _zero_rests(self, t: float, f: float) -> None:
         usual = self.watch.usual
-        known = usual is not None and (self.watch.between_sets or self.position is not None)
+        known = usual is not None and self.watch.between_sets
         apart = SET_APART * usual if usual is not None and known else 0.0
         stays = ZERO_STAYS if self.watch.between_sets and self.position is not None else ZERO_STAYS_UNSURE
         level = self.zero.rest(
