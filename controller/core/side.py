@@ -50,6 +50,8 @@ KEEP: Final = 90.0  # s of samples kept at most
 SNATCH: Final = 1.5  # s; a shorter effort may be a snatch at the handle
 SNATCH_GAP: Final = 0.7  # s from it to the pull it belongs to
 SNATCH_SHARE: Final = 3.0  # times as long as the snatch the pull must last
+RESTED: Final = 0.3  # s in one place that are a rest
+REST_BAND: Final = 0.001  # m; a cable at rest keeps its place within this, its encoder's count may flicker
 HOME_BAND: Final = 0.03  # m over the lowest resting level that are still home
 FORCE_SPIKE: Final = 20.0  # N; smaller ones do not matter
 FORCE_SPIKE_SHARE: Final = 0.15  # of the range of forces so far
@@ -117,7 +119,8 @@ class Side:
         self._x_gate = LeapGate(least=POSITION_SPIKE, share=0.0, bends=position_bends)
         self._f_gate = LeapGate(least=FORCE_SPIKE, share=FORCE_SPIKE_SHARE, bends=force_bends)
         self.x_period, self.f_period = Period(), Period()
-        self._noise, self._still, self._velocity = Noise(), Stillness(), Velocity()
+        self._noise, self._velocity = Noise(), Velocity()
+        self._still, self._rests = Stillness(), Stillness()
         self._force_noise = Noise(floor=FORCE_NOISE_FLOOR)
         self._rail = Rail()
         self._phases = RepPhases(min_rom=self.exercise.min_rom_m, give_up=self.exercise.set_gap_s)
@@ -242,11 +245,12 @@ class Side:
         if turn is not None:
             self._turned(turn, t, x)
         phases = self._phases
-        if phases.phase is Phase.REST and still >= 0.3:
-            self._resting(t, x)
-        elif phases.phase is not Phase.REST:
+        rests = self._rests.step(t, x, max(REST_BAND, 8.0 * deviation, 2.5 * self._quantum))
+        if not phases.at_rest:
             self.zero.move()
             self.watch.moves()
+        elif rests >= RESTED:
+            self._resting(t, x)
         if self._lowers_first and self.announced and phases.settled:
             self._finish_lifted(t)
         start = phases.low_t if phases.phase is not Phase.REST else t - 3.0

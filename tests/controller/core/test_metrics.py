@@ -122,6 +122,15 @@ def test_the_zero_is_found_under_the_noise_of_the_cell_and_not_in_the_load_that_
         assert rep.mean_force_n == pytest.approx(LOAD, rel=0.02)
 
 
+@pytest.mark.parametrize(("noise", "quantum"), [(0.0015, 0.0), (0.0003, 0.0005), (0.001, 0.002)])
+@pytest.mark.parametrize("hz", [50.0, 100.0, 1000.0])
+def test_the_zero_is_found_where_the_position_flickers(hz: float, noise: float, quantum: float) -> None:
+    signal = side([STROKE] * 3, hz=hz, load=LOAD, mass=MASS, position_noise=noise, quantum=quantum, force_noise=1.0)
+    signal.f += LOAD * (signal.t > 1.7) * (signal.t < signal.truth[0].t_start)  # the hands take the weight
+    found = standing(play(left=signal))
+    assert [rep.mean_force_n for rep in found] == [pytest.approx(LOAD, rel=0.02)] * 3
+
+
 def test_a_minimum_jerk_profile_has_its_known_smoothness() -> None:
     t = np.linspace(0.0, 1.0, 1001)
     v = np.gradient(minimum_jerk(t), t)
