@@ -34,7 +34,7 @@ from controller.core.rep_rules import Finished, RepRules
 from controller.core.sensor_truth import Marks
 from controller.core.series import Rail, Reference, Series
 from controller.core.settings import ChannelCalibration, Exercise
-from controller.core.trace import Floats, Trace
+from controller.core.trace import Floats, Trace, highest_force
 from controller.core.validity import (
     ECCENTRIC_FORCE_FIELDS,
     ECCENTRIC_MOTION_FIELDS,
@@ -354,6 +354,7 @@ class Side:
         return Trace(
             ts, xs, tf, fs - self.zero.zero,
             period=self.x_period.seconds or 0.01, noise=self._noise.deviation, quantum=self._quantum,
+            force_noise=self._force_noise.deviation,
         )  # fmt: skip
 
     def channels(self, t0: float) -> tuple[Floats, Floats, Floats, Floats]:
@@ -574,7 +575,7 @@ class Side:
         if len(ts) > 1:
             measures.impulse = float(np.trapezoid(fs, ts))
             measures.mean_force = measures.impulse / float(ts[-1] - ts[0])
-            measures.peak_force = float(np.max(fs))
+            measures.peak_force = highest_force(ts, fs, noise=self._force_noise.deviation)
         measures.reasons["rfd"] = "no_position"
         return measures
 
