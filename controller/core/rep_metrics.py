@@ -174,6 +174,7 @@ def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: floa
 def date_eccentric_before(trace: Trace, measures: Measures) -> None:
     """Date the stroke back that came before the stroke out, for exercises that start with it."""
     measures.t_end = measures.t_top
+    measures.reasons["hold_s"] = "ends_at_top"  # the stand that follows is not over when the rep is
     rom = measures.rom or 0.0
     start = trace.index(measures.t_start)
     inner = trace.first(start, 0, above=measures.start_x + NEAR * rom)
