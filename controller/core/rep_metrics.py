@@ -174,6 +174,7 @@ def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: floa
 def date_eccentric_before(trace: Trace, measures: Measures) -> None:
     """Date the stroke back that came before the stroke out, for exercises that start with it."""
     measures.t_end = measures.t_top
+    measures.reasons["hold_s"] = "ends_at_top"  # the stand that follows is not over when the rep is
     rom = measures.rom or 0.0
     start = trace.index(measures.t_start)
     inner = trace.first(start, 0, above=measures.start_x + NEAR * rom)
@@ -197,18 +198,19 @@ def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: 
     duration = measures.t_top - measures.t_start
     assert measures.rom is not None
     measures.mean_velocity = measures.rom / duration
-    measures.peak_velocity = float(np.max(v))
+    quiet_v, quiet_f = trace.for_peaks(measures.t_start, measures.t_top)
+    measures.peak_velocity = float(np.max(quiet_v))
     _smoothness(measures, t, v, trace.dt, hz)
     measures.sticking_point_pct = _sticking_point(x, v)
     if measures.sticking_point_pct is None:
         measures.reasons["sticking_point_pct"] = "none"
-    if f is not None and trace.f is not None:
+    if f is not None and quiet_f is not None and trace.f is not None:
         measures.impulse = float(np.trapezoid(f, t))
         measures.mean_force = measures.impulse / duration
-        measures.peak_force = float(np.max(f))
+        measures.peak_force = float(np.max(quiet_f))
         measures.work_concentric = float(np.sum(0.5 * (f[1:] + f[:-1]) * np.diff(x)))
         measures.mean_power = measures.work_concentric / duration
-        measures.peak_power = float(np.max(f * v))
+        measures.peak_power = float(np.max(quiet_f * quiet_v))
         measures.top_force = float(np.interp(measures.t_top, trace.t, trace.f))
         if hz is not None and hz >= DERIVED_HZ:
             measures.rfd = _rate_of_force(trace, trace.f, measures)
@@ -219,7 +221,8 @@ def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: 
     t, x, v, f = trace.between(measures.t_lower, measures.t_lowered)
     duration = max(measures.t_lowered - measures.t_lower, trace.dt)
     measures.eccentric_mean_velocity = float(x[-1] - x[0]) / duration
-    measures.eccentric_peak_velocity = float(np.min(v))
+    quiet_v, quiet_f = trace.for_peaks(measures.t_lower, measures.t_lowered)
+    measures.eccentric_peak_velocity = float(np.min(quiet_v))
     measures.time_under_tension = measures.t_end - min(measures.t_start, measures.t_lower)
     measures.landing = _landing(x, v)
     if f is not None and measures.mean_force is not None:
@@ -228,9 +231,9 @@ def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: 
         gone = int(held[-1]) if len(held) else 0
         measures.gone_way, measures.gone_for = float(x[gone] - x[-1]), float(t[-1] - t[gone])
         measures.gone_speed = float(-v[gone])
-    if f is not None:
+    if f is not None and quiet_f is not None:
         measures.eccentric_mean_force = float(np.trapezoid(f, t)) / duration
-        measures.eccentric_peak_force = float(np.max(f))
+        measures.eccentric_peak_force = float(np.max(quiet_f))
         measures.work_eccentric = float(np.sum(0.5 * (f[1:] + f[:-1]) * np.diff(x)))
 
 

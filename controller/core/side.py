@@ -34,7 +34,7 @@ from controller.core.rep_rules import Finished, RepRules
 from controller.core.sensor_truth import Marks
 from controller.core.series import Rail, Reference, Series
 from controller.core.settings import ChannelCalibration, Exercise
-from controller.core.trace import Floats, Trace
+from controller.core.trace import Floats, Trace, highest_force
 from controller.core.validity import (
     ECCENTRIC_FORCE_FIELDS,
     ECCENTRIC_MOTION_FIELDS,
@@ -129,7 +129,7 @@ class Side:
         self._lowest: float | None = None
         self._top: Measures | None = None
         self._lifted: float | None = None  # s, start of the last stroke out that was counted at its top
-        self._last_effort: tuple[float, float] | None = None  # start, end
+        self._last_effort: tuple[float, float] | None = None  # s, rise and return, as they were recognised
 
     # -- what it is made of
 
@@ -188,7 +188,7 @@ class Side:
             return phases.phase in (Phase.TOP, Phase.BACK) or (
                 phases.phase is Phase.OUT and phases.rom > 0.5 * self.exercise.min_rom_m
             )
-        return self._efforts.active
+        return self._efforts.active or self._efforts.falling
 
     def drain(self) -> list[Announcement]:
         """What has been announced since the last call."""
@@ -322,7 +322,8 @@ class Side:
         )  # fmt: skip
         if self.position is None:
             self._step_effort(t, f)
-            self._fs.forget_before(max(self._efforts.start_t if self._efforts.active else t - 3.0, t - KEEP) - LEAD_IN)
+            lasts = self._efforts.active or self._efforts.falling
+            self._fs.forget_before(max(self._efforts.start_t if lasts else t - 3.0, t - KEEP) - LEAD_IN)
         else:
             start = self._phases.low_t if self._phases.phase is not Phase.REST else t - 3.0
             self._fs.forget_before(max(start - self._lead_in, t - KEEP))
@@ -358,6 +359,7 @@ class Side:
         return Trace(
             ts, xs, tf, fs - self.zero.zero,
             period=self.x_period.seconds or 0.01, noise=self._noise.deviation, quantum=self._quantum,
+            force_noise=self._force_noise.deviation,
         )  # fmt: skip
 
     def channels(self, t0: float) -> tuple[Floats, Floats, Floats, Floats]:
@@ -553,12 +555,16 @@ class Side:
             )
             return
         hold = efforts.end_t - efforts.start_t
+        start, returned = efforts.recognised
         if self._last_effort is not None:
-            start, last_end = self._last_effort
-            short = last_end - start
-            if efforts.start_t - last_end < SNATCH_GAP and short < SNATCH and hold > SNATCH_SHARE * short:
+            before, last = self._last_effort
+            if (
+                start - last < SNATCH_GAP
+                and last - before < SNATCH
+                and returned - start > SNATCH_SHARE * (last - before)
+            ):
                 self.announcements.append(Announcement("retracted", t, take_back=-1))  # a snatch before the pull
-        self._last_effort = (efforts.start_t, efforts.end_t)
+        self._last_effort = efforts.recognised
         self.announced = False
         if "time_under_tension" not in measures.reasons:
             measures.time_under_tension = hold
@@ -570,15 +576,18 @@ class Side:
     def _measure_effort(self, end: float) -> Measures:
         efforts = self._efforts
         ts, fs = self._fs.since(efforts.start_t)
-        inside = ts <= end
-        ts, fs = ts[inside], fs[inside] - self.zero.zero
+        # the ends are instants between two samples
+        inside = (ts > efforts.start_t) & (ts < end)
+        ends = np.interp((efforts.start_t, end), ts, fs)
+        ts = np.concatenate(((efforts.start_t,), ts[inside], (end,)))
+        fs = np.concatenate((ends[:1], fs[inside], ends[1:])) - self.zero.zero
         measures = Measures(t_start=efforts.start_t, t_top=min(efforts.peak_t, end), t_lower=None)
         blank(measures, (*MOTION_FIELDS, *ECCENTRIC_MOTION_FIELDS, *ECCENTRIC_FORCE_FIELDS), "no_position")
         blank(measures, ("work_concentric", "mean_power", "peak_power"), "no_position")
         if len(ts) > 1:
             measures.impulse = float(np.trapezoid(fs, ts))
             measures.mean_force = measures.impulse / float(ts[-1] - ts[0])
-            measures.peak_force = float(np.max(fs))
+            measures.peak_force = highest_force(ts, fs, noise=self._force_noise.deviation)
         measures.reasons["rfd"] = "no_position"
         return measures
 
@@ -600,8 +609,10 @@ class Side:
                 self._bottomed(t, cut_off=True)
             else:
                 self._take_back(t)
-        elif self._efforts.end() is not None:
-            self._take_back(t)
+        else:
+            change = self._efforts.end()
+            if change is not None:
+                self._effort(change, t)
 
     def flush(self) -> None:
         """The stream is over: let go of held samples and finish what is under way."""

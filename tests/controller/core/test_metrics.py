@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
+from controller.core.settings import Exercise
 from controller.core.smoothness import log_dimensionless_jerk, spectral_arc_length
 from protocols.events import Rep
 from tests.controller.core.signals import Stroke, minimum_jerk, play, side, standing
@@ -99,6 +102,26 @@ def test_without_force_every_force_is_null_with_its_reason() -> None:
         for name in ("mean_force_n", "peak_force_n", "work_concentric_j", "mean_power_w", "impulse_ns"):
             assert getattr(rep, name) is None
             assert f"{name}=no_force" in rep.reasons
+
+
+@pytest.mark.parametrize("channels", [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize("starts_with", ["concentric", "eccentric"])
+def test_every_null_of_an_ordinary_set_says_why(
+    channels: tuple[bool, bool], starts_with: Literal["concentric", "eccentric"]
+) -> None:
+    signal = side([STROKE] * 4, hz=100.0)
+    if starts_with == "eccentric":
+        signal.x = STROKE.rom - signal.x  # from the top down
+    position, force = channels
+    found = play(left=signal, exercise=Exercise(starts_with=starts_with), position=position, force=force)
+    reps = [event for event in found if isinstance(event, Rep) and event.status != "retracted"]
+    assert len(reps) == 8
+    for rep in reps:
+        assert "unknown" not in rep.reasons
+    if starts_with == "eccentric" and position:
+        for rep in reps[1::2]:
+            assert rep.bottom_s == pytest.approx(STROKE.hold, abs=0.25)  # and what the levels take of both strokes
+            assert rep.top_s is None or rep.top_s == pytest.approx(STROKE.rest, abs=0.25)
 
 
 def test_an_untared_cell_does_not_spoil_the_force() -> None:
