@@ -117,10 +117,16 @@ def _bottom(trace: Trace, inner: int, *, slow: float, rom: float) -> End:
     if far == 0 and trace.x[0] <= leave.level + NEAR * rom:
         return leave
     arrive = trace.settle(far, 1, before, out=False, slow=slow, rom=rom)
-    if leave.t_meet - arrive.t_meet > STAND or abs(leave.level - arrive.level) > 0.25 * NEAR * rom:
+    if _stood(trace, arrive, leave) or abs(leave.level - arrive.level) > 0.25 * NEAR * rom:
         return leave
     turn = _turn(trace, arrive, leave)
-    return End(leave.level, turn, turn)
+    return End(leave.level, turn, turn, turn)
+
+
+def _stood(trace: Trace, arrive: End, leave: End) -> bool:
+    """Whether a cable stood between two flanks; under noise a slow turn looks so, and there both readings must."""
+    apart = leave.t_meet - arrive.t_meet > STAND
+    return apart and (not trace.noisy or leave.t_wide - arrive.t_wide > STAND)
 
 
 def _turn(trace: Trace, arrive: End, leave: End) -> float:
@@ -141,7 +147,7 @@ def _held(trace: Trace, arrive: End, leave: End | None, *, turn: float) -> tuple
     """When the top was reached and when it was left: apart when the handle stood there, else one turn."""
     if leave is None:
         return min(arrive.t_level, max(turn, arrive.t_level)), None
-    if leave.t_meet - arrive.t_meet > STAND:
+    if _stood(trace, arrive, leave):
         return arrive.t_level, max(leave.t_level, arrive.t_level)
     middle = _turn(trace, arrive, leave)
     return middle, middle
@@ -163,7 +169,7 @@ def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: floa
     end = arrive.t_level
     if trace.x[rise] > arrive.level + 0.5 * NEAR * way or rise < last:
         leave = trace.settle(rise, -1, outer, out=False, slow=slow, rom=way)
-        if leave.t_meet - arrive.t_meet <= STAND:
+        if not _stood(trace, arrive, leave):
             end = _turn(trace, arrive, leave)
     elif trace.x[last] > arrive.level + 0.002 and bottom < last:
         end = min(arrive.t_meet, float(trace.t[last]))

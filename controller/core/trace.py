@@ -20,6 +20,9 @@ SMOOTHING_SHARE: Final = 0.08  # of the time that a minimum-jerk stroke so far a
 LEAST_STEP: Final = 0.001  # s
 LEVEL: Final = 0.0005  # m; a phase starts and ends this far from the level that is kept
 FLANK: Final = 8.0  # the second height of a flank over the first; a minimum-jerk flank is then twice as far in time
+WIDE: Final = 0.01  # of the ROM; the lower height at which a flank is read far from the noise
+POWER_LEAST: Final = 2.0  # of time, with which a stroke leaves its end: a step of the acceleration
+POWER_MOST: Final = 5.0  # a long run-out
 STAND: Final = 0.06  # s between the two flanks, extrapolated, that are a stand and not a turn
 STAND_RUN: Final = 0.08  # s at one level that are a stand
 NOISY_RUN: Final = 0.25  # s of it where the noise is wider than LEVEL: a slow turn looks level for so long
@@ -98,11 +101,15 @@ def highest_force(ts: Floats, fs: Floats, *, noise: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a stroke: its level, when the flank stands LEVEL from it, and where the flank would meet it."""
+    """One end of a stroke: its level, when the flank stands LEVEL from it, and where the flank would meet it.
+
+    t_wide is the latter as the flank's upper part says it, far from the noise, with the power of time that it shows.
+    """
 
     level: float  # m
     t_level: float  # s
     t_meet: float  # s
+    t_wide: float  # s
 
 
 class Trace:
@@ -195,7 +202,7 @@ class Trace:
         """
         y = (self.x if out else -self.x)[start : stop + step if stop + step >= 0 else None : step]
         if len(y) < 3:
-            return End(float(self.x[start]), float(self.t[start]), float(self.t[start]))
+            return End(float(self.x[start]), float(self.t[start]), float(self.t[start]), float(self.t[start]))
         speed = np.diff(y) / self.dt
         calm = np.flatnonzero(speed <= slow)
         first = int(calm[0]) if len(calm) else len(y) - 1
@@ -208,7 +215,23 @@ class Trace:
         at = float(self.t[start])
         meet = near + (near - far) / (np.cbrt(high / low) - 1.0) if far < near else near
         at_level = meet - (meet - near) * float(np.cbrt(max(LEVEL, self.quantum) / low))
-        return End(level if out else -level, float(at + sign * at_level), float(at + sign * meet))
+        wide = self._wide(level - y, rom)
+        return End(level if out else -level, float(at + sign * at_level), float(at + sign * meet), at + sign * wide)
+
+    def _wide(self, away: Floats, rom: float) -> float:
+        """Fractional index where a flank would meet its level, by its power of time between two of its heights."""
+        heights = [WIDE * rom * each for each in (FLANK, FLANK**0.5, 1.0)]
+        far, middle, near = (self._reach(away, each) for each in heights)
+        if not far < middle < near:
+            return near
+        power = 0.5 * np.log(FLANK) / np.log(max((middle - far) / (near - middle), 1.0 + 1e-9))
+        power = min(max(float(power), POWER_LEAST), POWER_MOST)
+        return near + (near - far) / float(FLANK ** (1.0 / power) - 1.0)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the noise, and not the level or the quantum, bounds how near to its level a flank can be read."""
+        return 3.0 * self.noise > max(LEVEL, self.quantum)
 
     def _kept(self, y: Floats, at: int) -> float | None:
         """The level that y keeps from a grid point on, None when it does not stay there for long."""
