@@ -17,6 +17,8 @@ from controller.core.settings import Exercise
 
 AT_STOP: Final = 6.0  # N; under it, or under a tenth of the usual force, the stack is down
 
+HANGS_ON: Final = 0.4  # of a stroke's mean force; a stack weighs so much at the top too, a flywheel nothing
+
 
 class CableWatch:
     """Forces in N, positions in m, times in s of stream time. What is found goes into `marks`."""
@@ -231,6 +233,8 @@ class CableWatch:
         self.between_sets = False
         if force is not None:
             self._zero.rep(force)
+            if measures.top_force is not None:
+                self._stops.held(load=measures.top_force > HANGS_ON * force)
             self._unloaded.loaded(measures.rom)
             self.marks.end("motion_without_force", measures.t_start, "the {side} load cell feels the load again")
         if measures.rom is not None:

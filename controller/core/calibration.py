@@ -5,12 +5,15 @@ from __future__ import annotations
 from controller.core.settings import ChannelCalibration
 
 ZERO_AFTER = 0.4  # s of a steady force on a standing, unloaded cable that are a zero
+ZERO_OVER = 2.0  # s over which it is averaged at most
 ZERO_BAND = 2.5  # N to each side that are steady
 ZERO_SHARE = 0.03  # of the force; the same for a cell that was never tared
 ZERO_NOISE = 5.0  # standard deviations of the cell's noise; the same for a noisy one
 ZERO_STAYS = 3.0  # s of it between two sets that are a zero which has moved
 ZERO_STAYS_UNSURE = 5.5  # s; the same after a rep, or without a position: somebody may only rest
-DRIFT = 4.0  # N that a zero may creep up from one rest to the next
+DRIFT = 4.0  # N that a zero may creep up before a set, over the lowest it has been
+DRIFT_IN_SET = 1.0  # N; the same between reps: a hand holds on there
+DRIFT_RATE = 1.0 / 60.0  # N/s that a cell warms up by, and the lowest level with it
 
 
 class Channel:
@@ -33,19 +36,19 @@ class ZeroTracker:
 
     A cable may be judged unloaded only where its stack rests: still, and at home; the caller says so. A steady force
     there is zero when it is the first one, when it is lower than the zero so far (a cable cannot push), or when it
-    has crept up by no more than a cell drifts. A force that stays for seconds, and is small beside the usual one, is
-    a zero that has moved. Anything else is somebody holding on.
+    has crept up over the lowest by no more than a cell drifts. A force that stays for seconds, and is small beside
+    the usual one, is a zero that has moved. Anything else is somebody holding on.
     """
 
-    __slots__ = ("_count", "_level", "_seen", "_since", "_sum", "known", "zero")
+    __slots__ = ("_count", "_floor", "_floor_t", "_level", "_since", "_t", "known", "zero")
 
     def __init__(self) -> None:
         self.zero = 0.0  # N
         self.known = False
-        self._seen: float | None = None  # N, the last unloaded level, followed or not
+        self._floor: float | None = None  # N, the lowest unloaded level, followed or not
+        self._floor_t = 0.0
         self._level: float | None = None
-        self._since = 0.0
-        self._sum = 0.0
+        self._since = self._t = 0.0
         self._count = 0
 
     def rest(
@@ -57,31 +60,42 @@ class ZeroTracker:
         follow: bool = True,
         apart: float = 0.0,
         stays: float = ZERO_STAYS,
+        in_set: bool = False,
     ) -> float | None:
         """Take one sample of a standing, unloaded cable, and the standard deviation of its noise in N.
 
         Returns the unloaded level once it is known. follow: take it for zero; apart: N that it may be higher than
-        before where it stays for so many s.
+        before where it stays for so many s; in_set: a rep has been counted, and the next may follow.
         """
         band = max(ZERO_BAND, ZERO_NOISE * noise)
         if self._level is None or abs(force - self._level) > max(band, ZERO_SHARE * abs(self._level)):
-            self._level, self._since, self._sum, self._count = force, t, 0.0, 0
-        self._sum += force
+            self._level, self._since, self._t, self._count = force, t, t, 0
         self._count += 1
-        level = self._level = self._sum / self._count
+        dt, self._t = t - self._t, t
+        level = self._level = self._level + max(1.0 / self._count, dt / (dt + ZERO_OVER)) * (force - self._level)
         if t - self._since < ZERO_AFTER:
             return None
-        room = max(DRIFT, apart) if t - self._since >= stays else DRIFT
-        if self._seen is not None and level >= self._seen + room:
+        if not self._accepts(t, level, apart=apart if t - self._since >= stays else 0.0, in_set=in_set):
             return None
-        self._seen = level
         if follow:
             self.zero, self.known = level, True
         return level
 
+    def _accepts(self, t: float, level: float, *, apart: float, in_set: bool) -> bool:
+        """Whether a level may be the unloaded one; keeps the lowest, which creeps up with the cell's warmth."""
+        if self._floor is not None:
+            floor = self._floor + DRIFT_RATE * (t - self._floor_t)
+            if level >= floor + (DRIFT_IN_SET if in_set else DRIFT):
+                if level >= floor + apart:
+                    return False
+            elif level > floor:
+                return True
+        self._floor, self._floor_t = level, t
+        return True
+
     def set(self, force: float) -> None:
         """A tare: this force is zero from now on."""
-        self.zero = self._seen = force
+        self.zero = self._floor = force
         self.known = True
         self._level = None
 

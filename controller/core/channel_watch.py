@@ -28,6 +28,7 @@ LIVELY: Final = 8.0  # times the liveliest second difference of late
 FLIPS: Final = 6  # turns of direction in FLIP_SAMPLES steps that are chatter, not motion
 FLIP_SAMPLES: Final = 8
 FLIP_LEAST: Final = 0.002  # m
+NOISE_KNOWN: Final = 64  # samples until a channel's noise is known
 FLIP_NOISE: Final = 8.0  # times the noise that was there before
 
 SLOWEST_HZ: Final = 9.5  # Hz; with fewer samples a stroke has no turns
@@ -124,13 +125,14 @@ class StuckForce:
 class Steps:
     """Notices steps of a position that no motion makes: one that stays (a slip), or many to and fro (chatter)."""
 
-    __slots__ = ("_chatter", "_flat", "_flips", "_last", "_lively", "_quiet", "_steps")
+    __slots__ = ("_flat", "_last", "_lively", "_quiet", "_seen", "_steps")
 
     def __init__(self) -> None:
         self._last: tuple[float, float] | None = None
         self._steps: deque[tuple[float, float, float]] = deque(maxlen=FLIP_SAMPLES)  # t, dt, dx
         self._lively = 0.0
         self._quiet: float | None = None  # m, the noise as it was before
+        self._seen = 0
         self._flat = 0.0  # s, since when the position has been the same
 
     def step(self, t: float, x: float, *, noise: float, quantum: float) -> tuple[str, float, float, float] | None:
@@ -140,9 +142,11 @@ class Steps:
             self._flat = t
             return None
         dt, dx = t - last[0], x - last[1]
-        self._quiet = noise if self._quiet is None else min(self._quiet * (1.0 + 0.05 * dt), noise)
+        self._seen += 1
+        settled = self._quiet is not None and self._seen > NOISE_KNOWN
+        self._quiet = min((self._quiet or 0.0) * (1.0 + 0.05 * dt), noise) if settled else noise
         self._steps.append((t, dt, dx))
-        found = self._jump(quantum) or self._flipping(quantum)
+        found = self._jump(quantum) or (self._flipping(quantum) if settled else None)
         if dx != 0.0 and len(self._steps) < 2:
             self._flat = t
         if len(self._steps) >= 2 and self._steps[-2][2] != 0.0 and found is None:

@@ -98,13 +98,18 @@ class Visit:
 class Stops:
     """Where a cable comes home to. Its stop stays where it is: elsewhere is an encoder that lost count."""
 
-    __slots__ = ("_bottoms", "_out", "_slips", "visits")
+    __slots__ = ("_bottoms", "_held", "_out", "_slips", "visits")
 
     def __init__(self) -> None:
         self.visits: list[Visit] = []
         self._bottoms: list[tuple[float, float]] = []  # start of a rep, and where it began
         self._out = -inf  # m, the furthest since the last visit began
         self._slips = False
+        self._held = 0  # reps at whose top the load hung on, less the others
+
+    def held(self, *, load: bool) -> None:
+        """A rep has been made; load: it hung on at the top. Else a cable without force in it may be anywhere."""
+        self._held = min(max(self._held + (1 if load else -1), -STOPS), STOPS)
 
     def moved(self, x: float) -> None:
         """The cable is at x."""
@@ -128,7 +133,7 @@ class Stops:
     def settled(self, t: float) -> tuple[float, float] | None:
         """Asked while the cable is home: since when, and by how much, its stop has moved."""
         here = self.visits[-1] if self.visits else None
-        if here is None or here.t1 - here.t0 < VISIT or t > here.t1:
+        if here is None or here.t1 - here.t0 < VISIT or t > here.t1 or self._held <= 0:
             return None
         found = self._moved()
         if found is not None:

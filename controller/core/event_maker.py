@@ -104,7 +104,9 @@ def rep_fields(
     assert measures is not None
     final = said.status == "final"
     fields: dict[str, Any] = {key: rounded(getattr(measures, name)) for name, key in REP_FIELDS.items()}
-    fields |= _times(measures, said, final=final, before=before, anchor=anchor)
+    lowers_first = side.exercise.starts_with == "eccentric" and measures.rom is not None
+    fields |= _times(measures, said, before=before, anchor=anchor, lowers_first=lowers_first)
+    rest = "top_s" if lowers_first else "bottom_s"  # the pause before the rep
     calibrations = [channel.calibration for channel in (side.force, side.position) if channel is not None]
     named = [each.id for each in calibrations if each.id is not None]
     for name in TIMES:
@@ -121,10 +123,10 @@ def rep_fields(
     if "let_go" in said.flags:  # the stack fell, nobody lowered it
         fields["eccentric_s"], reasons["eccentric_s"] = None, "let_go"
     for name, value in fields.items():
-        if value is None and name not in reasons and name != "bottom_s":
+        if value is None and name not in reasons and name != rest:
             reasons[name] = _why(name, side, final=final)
-    if fields["bottom_s"] is None and "bottom_s" not in reasons:
-        reasons["bottom_s"] = "first" if before is None else "overlap"
+    if fields[rest] is None and rest not in reasons:
+        reasons[rest] = "first" if before is None else "overlap" if final or not lowers_first else "provisional"
     reasons = {name: word for name, word in reasons.items() if fields.get(name) is None}
     hz = side.hz
     return fields | {
@@ -159,23 +161,34 @@ def revised_fields(event: Rep, measures: Measures, flags: list[str]) -> dict[str
 
 
 def _times(
-    measures: Measures, said: Announcement, *, final: bool, before: float | None, anchor: float
+    measures: Measures, said: Announcement, *, before: float | None, anchor: float, lowers_first: bool
 ) -> dict[str, Any]:
-    moved = measures.rom is not None
+    """When its phases were and how long they took; the pause before the rep is at the bottom, or at the top."""
+    final, moved = said.status == "final", measures.rom is not None
     lower = measures.t_lower if final else None
     end = measures.t_end if final else None
     lowered = measures.t_lowered if final else None
-    bottom = measures.t_start - before if before is not None and measures.t_start >= before - 1e-9 else None
+    if lowers_first:
+        top, bottom = _between(before, lower), _between(lowered, measures.t_start)
+    else:
+        top, bottom = _between(measures.t_top, lower) if moved else None, _between(before, measures.t_start)
     return {
         "t_start": rounded(anchor + measures.t_start),
         "t_top": rounded(anchor + measures.t_top),
         "t_end": rounded(anchor + end) if end is not None else None,
         "concentric_s": rounded(measures.t_top - measures.t_start) if moved else None,
-        "top_s": rounded(lower - measures.t_top) if moved and lower is not None and lower >= measures.t_top else None,
+        "top_s": rounded(top),
         "eccentric_s": rounded(lowered - lower) if moved and lowered is not None and lower is not None else None,
         "bottom_s": rounded(bottom),
         "hold_s": rounded(said.hold) if final else None,
     }
+
+
+def _between(first: float | None, then: float | None) -> float | None:
+    """The time between two instants, None where one is unknown or they are the other way round."""
+    if first is None or then is None or then < first - 1e-9:
+        return None
+    return max(then - first, 0.0)
 
 
 def _why(name: str, side: Side, *, final: bool) -> str:

@@ -28,10 +28,22 @@ NEXT_STROKE: Final = 8.0  # s from one to the next
 class Sign:
     """Whether a force rises when its cable is pulled. Forces as they come, before any tracked zero."""
 
-    __slots__ = ("_fell", "_level", "_lowest", "_most", "_pulled_at", "_pushed_at", "_resting", "_smooth", "_t")
+    __slots__ = (
+        "_fell",
+        "_from_zero",
+        "_level",
+        "_lowest",
+        "_most",
+        "_pulled_at",
+        "_pushed_at",
+        "_resting",
+        "_smooth",
+        "_t",
+    )
 
     def __init__(self) -> None:
         self._level: float | None = None  # N, unloaded, as first seen or last shown to be so
+        self._from_zero = False  # a force near zero has been seen
         self._lowest = 0.0  # N, at rest since then
         self._t = self._smooth = 0.0
         self._resting: tuple[float, float, float, int] | None = None  # level, since, sum, count
@@ -94,6 +106,9 @@ class Sign:
 
         Only where the cell is tared: from a level far off, a fall may be a hand that lets go.
         """
+        self._from_zero = self._from_zero or abs(force) < PUSHED
+        if self._level is None and not self._from_zero:
+            return None, False  # it began far from zero, which may be an untared cell with nothing on it
         level = self._level or 0.0
         depth = level - force
         pulled = -depth > PUSHED

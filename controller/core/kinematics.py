@@ -28,7 +28,8 @@ class LeapGate:
     """Takes out samples that leap away and come back at once: one alone, or a burst of some milliseconds.
 
     A leap is larger than any change that the channel has just made: `least`, `share` of all that it has shown so
-    far, LEAP times its liveliest second difference of late, and what `bends` allows in the time between two samples.
+    far, LEAP times its liveliest second difference of late, and what `bends` allows in the time between two samples;
+    where the times are uneven, also what the channel goes on by in as much as they differ.
     What follows is judged afresh, so a step that stays is let through. Holds one sample back; more during a leap.
     """
 
@@ -43,6 +44,7 @@ class LeapGate:
         "_low",
         "_pending",
         "_share",
+        "_uneven",
         "taken_out",
     )
 
@@ -52,7 +54,7 @@ class LeapGate:
         self._a: tuple[float, float] | None = None  # the last but one that was let through
         self._b: tuple[float, float] | None = None
         self._pending: list[tuple[float, float]] = []
-        self._lively = 0.0
+        self._lively = self._uneven = 0.0
         self._count = 0
         self._high, self._low = -inf, inf
         self.taken_out: list[tuple[float, float]] = []  # times and values, until somebody takes them
@@ -96,13 +98,18 @@ class LeapGate:
 
     def _limit(self, dt: float) -> float:
         spread = max(self._high - self._low, 0.0)
-        return max(self._least, self._share * spread, LEAP * self._lively) + self._bends(dt, spread)
+        limit = max(self._least, self._share * spread, LEAP * self._lively) + self._bends(dt, spread)
+        if self._a is not None and self._b is not None and self._b[0] > self._a[0]:
+            limit += abs(self._b[1] - self._a[1]) / (self._b[0] - self._a[0]) * self._uneven
+        return limit
 
     def _let_through(self, t: float, value: float) -> None:
         self._count += 1
         self._high, self._low = max(self._high, value), min(self._low, value)
         if self._b is not None:
             step = t - self._b[0]
+            before = step if self._a is None else self._b[0] - self._a[0]
+            self._uneven = max(self._uneven * max(1.0 - step / OF_LATE, 0.0), min(abs(step - before), step))
             self._lively *= max(1.0 - step / OF_LATE, 0.0)
             if self._a is not None and 0.5 * step < self._b[0] - self._a[0] < 2.0 * step:
                 self._lively = max(self._lively, abs(value - 2.0 * self._b[1] + self._a[1]))

@@ -54,6 +54,7 @@ class Measures:
     top_force: float | None = None  # at the top, N: whether the handle was still held
     gone_way: float | None = None  # m of the way back that were left when the force had gone for good
     gone_for: float | None = None  # s from there to its end
+    gone_speed: float | None = None  # m/s, of the handle at that moment
     landing: float | None = None  # speed just before the end of the way back, as a share of its peak
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -116,10 +117,16 @@ def _bottom(trace: Trace, inner: int, *, slow: float, rom: float) -> End:
     if far == 0 and trace.x[0] <= leave.level + NEAR * rom:
         return leave
     arrive = trace.settle(far, 1, before, out=False, slow=slow, rom=rom)
-    if leave.t_meet - arrive.t_meet > STAND or abs(leave.level - arrive.level) > 0.25 * NEAR * rom:
+    if _stood(trace, arrive, leave) or abs(leave.level - arrive.level) > 0.25 * NEAR * rom:
         return leave
     turn = _turn(trace, arrive, leave)
-    return End(leave.level, turn, turn)
+    return End(leave.level, turn, turn, turn)
+
+
+def _stood(trace: Trace, arrive: End, leave: End) -> bool:
+    """Whether a cable stood between two flanks; under noise a slow turn looks so, and there both readings must."""
+    apart = leave.t_meet - arrive.t_meet > STAND
+    return apart and (not trace.noisy or leave.t_wide - arrive.t_wide > STAND)
 
 
 def _turn(trace: Trace, arrive: End, leave: End) -> float:
@@ -140,7 +147,7 @@ def _held(trace: Trace, arrive: End, leave: End | None, *, turn: float) -> tuple
     """When the top was reached and when it was left: apart when the handle stood there, else one turn."""
     if leave is None:
         return min(arrive.t_level, max(turn, arrive.t_level)), None
-    if leave.t_meet - arrive.t_meet > STAND:
+    if _stood(trace, arrive, leave):
         return arrive.t_level, max(leave.t_level, arrive.t_level)
     middle = _turn(trace, arrive, leave)
     return middle, middle
@@ -162,7 +169,7 @@ def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: floa
     end = arrive.t_level
     if trace.x[rise] > arrive.level + 0.5 * NEAR * way or rise < last:
         leave = trace.settle(rise, -1, outer, out=False, slow=slow, rom=way)
-        if leave.t_meet - arrive.t_meet <= STAND:
+        if not _stood(trace, arrive, leave):
             end = _turn(trace, arrive, leave)
     elif trace.x[last] > arrive.level + 0.002 and bottom < last:
         end = min(arrive.t_meet, float(trace.t[last]))
@@ -173,6 +180,7 @@ def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: floa
 def date_eccentric_before(trace: Trace, measures: Measures) -> None:
     """Date the stroke back that came before the stroke out, for exercises that start with it."""
     measures.t_end = measures.t_top
+    measures.reasons["hold_s"] = "ends_at_top"  # the stand that follows is not over when the rep is
     rom = measures.rom or 0.0
     start = trace.index(measures.t_start)
     inner = trace.first(start, 0, above=measures.start_x + NEAR * rom)
@@ -196,18 +204,19 @@ def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: 
     duration = measures.t_top - measures.t_start
     assert measures.rom is not None
     measures.mean_velocity = measures.rom / duration
-    measures.peak_velocity = float(np.max(v))
+    quiet_v, quiet_f = trace.for_peaks(measures.t_start, measures.t_top)
+    measures.peak_velocity = float(np.max(quiet_v))
     _smoothness(measures, t, v, trace.dt, hz)
     measures.sticking_point_pct = _sticking_point(x, v)
     if measures.sticking_point_pct is None:
         measures.reasons["sticking_point_pct"] = "none"
-    if f is not None and trace.f is not None:
+    if f is not None and quiet_f is not None and trace.f is not None:
         measures.impulse = float(np.trapezoid(f, t))
         measures.mean_force = measures.impulse / duration
-        measures.peak_force = float(np.max(f))
+        measures.peak_force = float(np.max(quiet_f))
         measures.work_concentric = float(np.sum(0.5 * (f[1:] + f[:-1]) * np.diff(x)))
         measures.mean_power = measures.work_concentric / duration
-        measures.peak_power = float(np.max(f * v))
+        measures.peak_power = float(np.max(quiet_f * quiet_v))
         measures.top_force = float(np.interp(measures.t_top, trace.t, trace.f))
         if hz is not None and hz >= DERIVED_HZ:
             measures.rfd = _rate_of_force(trace, trace.f, measures)
@@ -218,7 +227,8 @@ def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: 
     t, x, v, f = trace.between(measures.t_lower, measures.t_lowered)
     duration = max(measures.t_lowered - measures.t_lower, trace.dt)
     measures.eccentric_mean_velocity = float(x[-1] - x[0]) / duration
-    measures.eccentric_peak_velocity = float(np.min(v))
+    quiet_v, quiet_f = trace.for_peaks(measures.t_lower, measures.t_lowered)
+    measures.eccentric_peak_velocity = float(np.min(quiet_v))
     measures.time_under_tension = measures.t_end - min(measures.t_start, measures.t_lower)
     measures.landing = _landing(x, v)
     if f is not None and measures.mean_force is not None:
@@ -226,9 +236,10 @@ def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: 
         held = np.flatnonzero((f >= GONE_SHARE * measures.mean_force) & above)
         gone = int(held[-1]) if len(held) else 0
         measures.gone_way, measures.gone_for = float(x[gone] - x[-1]), float(t[-1] - t[gone])
-    if f is not None:
+        measures.gone_speed = float(-v[gone])
+    if f is not None and quiet_f is not None:
         measures.eccentric_mean_force = float(np.trapezoid(f, t)) / duration
-        measures.eccentric_peak_force = float(np.max(f))
+        measures.eccentric_peak_force = float(np.max(quiet_f))
         measures.work_eccentric = float(np.sum(0.5 * (f[1:] + f[:-1]) * np.diff(x)))
 
 

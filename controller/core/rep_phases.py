@@ -10,6 +10,7 @@ from typing import Final
 
 from controller.core.kinematics import STILL_AFTER, TURN_BACK
 
+TURN_NOISE: Final = 7.0  # standard deviations of the noise; between its extremes lie six to eight of them
 RETURN_SHARE: Final = 1.0 / 3.0  # of its ROM that a stroke must come back to be a rep
 NEAR_BOTTOM: Final = 0.15  # of the ROM; so close to its start a return is complete
 ALMOST_BOTTOM: Final = 0.35  # of the ROM; so close to it a short stand ends the return all the same
@@ -51,13 +52,14 @@ class RepPhases:
     """The state machine of one cable. Positions in m, times in s of stream time."""
 
     __slots__ = (
-        "_give_up", "_least", "_pauses", "_stood_x",
+        "_give_up", "_hysteresis", "_least", "_pauses", "_stood_x",
         "bottom_t", "bottom_x", "high_x", "low_t", "low_x", "phase", "still_for", "top_t", "top_x",
     )  # fmt: skip
 
     def __init__(self, *, min_rom: float, give_up: float) -> None:
         self._least = min_rom
         self._give_up = give_up
+        self._hysteresis = TURN_BACK  # m that the handle must come back
         self.phase = Phase.REST
         self.still_for = 0.0
         self.low_x: float | None = None  # where the stroke out began
@@ -72,6 +74,13 @@ class RepPhases:
     def rom(self) -> float:
         """Range of motion of the stroke out so far, in m."""
         return self.top_x - self.low_x if self.low_x is not None else 0.0
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no stroke is under way; strong noise alone may look like the beginning of one."""
+        if self.phase is Phase.OUT and self._hysteresis > TURN_BACK:
+            return self.rom < 1.5 * self._hysteresis
+        return self.phase is Phase.REST
 
     @property
     def _starts(self) -> list[float]:
@@ -97,7 +106,7 @@ class RepPhases:
     def step(self, t: float, x: float, still_for: float, noise: float) -> Turn | None:
         """Take one position, how long it has been still, and its noise; returns what has just been decided."""
         self.still_for = still_for
-        back = min(max(TURN_BACK, 4.0 * noise), self._least / 3.0)
+        back = self._hysteresis = min(max(TURN_BACK, TURN_NOISE * noise), self._least / 3.0)
         if self.low_x is None:
             self._rest_at(t, x)
         if self.phase is Phase.REST:

@@ -77,23 +77,25 @@ class RepRules:
         """Whether a finished stroke counts."""
         if measures.rom is None or measures.rom < self.exercise.min_rom_m or not self.loaded(force, reference):
             return False
-        if self._gone_at_the_top(measures, force) and self._fell(measures, force, reference):
-            return False  # dropped before its top
         usual, bottom = reference.rom, reference.bottom
-        cut_short = force is None and usual is not None and measures.rom < WHOLE * usual
-        if cut_short and self._fell(measures, force, reference):
-            return False  # the same, as far as the position alone shows it
+        if self._dropped(measures, force, usual) and self._fell(measures, force, reference):
+            return False
         if usual is None or bottom is None or measures.rom >= PARTIAL * usual or len(reference.roms) < 2:
             return True
         near, top = NEAR_LEVEL * usual, measures.start_x + measures.rom
         return abs(measures.start_x - bottom) <= near or abs(top - bottom - usual) <= near
 
     @staticmethod
-    def _gone_at_the_top(measures: Measures, force: float | None) -> bool:
-        """Whether nothing held the handle any more when it turned."""
-        if force is None or measures.top_force is None or measures.gone_way is None or measures.rom is None:
+    def _dropped(measures: Measures, force: float | None, usual: float | None) -> bool:
+        """Whether nothing held the handle when it turned short of the usual ROM; without a cell, whether it did."""
+        if measures.rom is None or (usual is not None and measures.rom >= WHOLE * usual):
             return False
-        return measures.top_force < GONE_AT_TOP * force and measures.gone_way > (1.0 - FALL_SHARE) * measures.rom
+        if force is None:
+            return usual is not None
+        way, stood = measures.gone_way, (measures.t_lower or measures.t_top) - measures.t_top
+        if measures.top_force is None or way is None or stood > 0.0:
+            return False
+        return measures.top_force < GONE_AT_TOP * force and way > (1.0 - FALL_SHARE) * measures.rom
 
     def let_go(self, measures: Measures, force: float | None, reference: Reference) -> bool:
         """Whether the handle was let go on the way back."""
@@ -109,10 +111,12 @@ class RepRules:
         if measures.t_end is None or measures.rom is None:
             return False
         if force is not None:
-            way, time = measures.gone_way, measures.gone_for
-            if way is None or time is None or way < FALL_SHARE * measures.rom or not 0.0 < time < FALL:
+            way, time, speed = measures.gone_way, measures.gone_for, measures.gone_speed
+            if way is None or time is None or speed is None:
                 return False
-            return 2.0 * way / time**2 >= FALL_LEAST
+            if way < FALL_SHARE * measures.rom or not 0.0 < time < FALL:
+                return False
+            return 2.0 * (way - max(speed, 0.0) * time) / time**2 >= FALL_LEAST
         back = measures.t_end - (measures.t_lower if measures.t_lower is not None else measures.t_top)
         usual, usual_speed = reference.lowering, reference.fall
         if usual is None or usual_speed is None:

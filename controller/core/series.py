@@ -15,7 +15,8 @@ from controller.core.trace import Floats
 PARTIAL: Final = 0.6  # of the reference ROM; a rep under it is partial
 RAIL_RUN: Final = 5  # equal samples
 RAIL_TIME: Final = 0.04  # s
-RAIL_SHARE: Final = 4  # times the longest run that this cell shows under load
+RAIL_SHARE: Final = 6  # times the longest run that this cell shows under load; at a smooth maximum's top count it is
+# up to 2 / (sqrt(2) - 1) = 4.8 times that at the count below, which the force enters sooner by that root
 RAIL_CHANGES: Final = 10  # of value; before, nothing is known of the range
 RAIL_RANGE: Final = 15.0  # N; no converter ends before
 RAIL_COARSE: Final = 0.02  # of the extreme; a cell with larger counts shows plateaus anyway
@@ -95,7 +96,7 @@ class Rail:
         if change == 0.0:
             self._run += 1
         else:
-            self._ended(t, change)
+            self._ended(t, value)
             self._run, self._since, self._before, self._last = 1, t, change, value
             self._high, self._low = max(self._high, value), min(self._low, value)
         if not self._long(t):
@@ -120,13 +121,15 @@ class Rail:
         enough = self._run >= max(RAIL_RUN, RAIL_SHARE * self._usual) and t - self._since >= RAIL_TIME
         return enough and extreme and self._changes >= RAIL_CHANGES and self._high - self._low > RAIL_RANGE
 
-    def _ended(self, t: float, change: float) -> None:
-        """A run is over, with a change of so many N."""
+    def _ended(self, t: float, value: float) -> None:
+        """A run is over, followed by another value."""
         assert self._last is not None
+        change = abs(value - self._last)
         reach = max(self._high, -self._low)
+        inside = min(self._low, value) < self._last < max(self._high, value)
         if self._long(t):
             self._plateau = self._last, self._since, t
-        elif 0.5 * reach < abs(self._last) and self._low < self._last < self._high:
+        elif 0.5 * reach < abs(self._last) and inside:
             self._usual = max(self._usual, self._run)
         self._changes += 1
         self._quantum = change if self._quantum == 0.0 else min(self._quantum, change)

@@ -34,7 +34,7 @@ from controller.core.rep_rules import Finished, RepRules
 from controller.core.sensor_truth import Marks
 from controller.core.series import Rail, Reference, Series
 from controller.core.settings import ChannelCalibration, Exercise
-from controller.core.trace import Floats, Trace
+from controller.core.trace import Floats, Trace, highest_force
 from controller.core.validity import (
     ECCENTRIC_FORCE_FIELDS,
     ECCENTRIC_MOTION_FIELDS,
@@ -50,6 +50,8 @@ KEEP: Final = 90.0  # s of samples kept at most
 SNATCH: Final = 1.5  # s; a shorter effort may be a snatch at the handle
 SNATCH_GAP: Final = 0.7  # s from it to the pull it belongs to
 SNATCH_SHARE: Final = 3.0  # times as long as the snatch the pull must last
+RESTED: Final = 0.3  # s in one place that are a rest
+REST_BAND: Final = 0.001  # m; a cable at rest keeps its place within this, its encoder's count may flicker
 HOME_BAND: Final = 0.03  # m over the lowest resting level that are still home
 FORCE_SPIKE: Final = 20.0  # N; smaller ones do not matter
 FORCE_SPIKE_SHARE: Final = 0.15  # of the range of forces so far
@@ -117,7 +119,8 @@ class Side:
         self._x_gate = LeapGate(least=POSITION_SPIKE, share=0.0, bends=position_bends)
         self._f_gate = LeapGate(least=FORCE_SPIKE, share=FORCE_SPIKE_SHARE, bends=force_bends)
         self.x_period, self.f_period = Period(), Period()
-        self._noise, self._still, self._velocity = Noise(), Stillness(), Velocity()
+        self._noise, self._velocity = Noise(), Velocity()
+        self._still, self._rests = Stillness(), Stillness()
         self._force_noise = Noise(floor=FORCE_NOISE_FLOOR)
         self._rail = Rail()
         self._phases = RepPhases(min_rom=self.exercise.min_rom_m, give_up=self.exercise.set_gap_s)
@@ -126,7 +129,7 @@ class Side:
         self._lowest: float | None = None
         self._top: Measures | None = None
         self._lifted: float | None = None  # s, start of the last stroke out that was counted at its top
-        self._last_effort: tuple[float, float] | None = None  # start, end
+        self._last_effort: tuple[float, float] | None = None  # s, rise and return, as they were recognised
 
     # -- what it is made of
 
@@ -185,7 +188,7 @@ class Side:
             return phases.phase in (Phase.TOP, Phase.BACK) or (
                 phases.phase is Phase.OUT and phases.rom > 0.5 * self.exercise.min_rom_m
             )
-        return self._efforts.active
+        return self._efforts.active or self._efforts.falling
 
     def drain(self) -> list[Announcement]:
         """What has been announced since the last call."""
@@ -242,11 +245,12 @@ class Side:
         if turn is not None:
             self._turned(turn, t, x)
         phases = self._phases
-        if phases.phase is Phase.REST and still >= 0.3:
-            self._resting(t, x)
-        elif phases.phase is not Phase.REST:
+        rests = self._rests.step(t, x, max(REST_BAND, 8.0 * deviation, 2.5 * self._quantum))
+        if not phases.at_rest:
             self.zero.move()
             self.watch.moves()
+        elif rests >= RESTED:
+            self._resting(t, x)
         if self._lowers_first and self.announced and phases.settled:
             self._finish_lifted(t)
         start = phases.low_t if phases.phase is not Phase.REST else t - 3.0
@@ -284,11 +288,17 @@ class Side:
 
     def _zero_rests(self, t: float, f: float) -> None:
         usual = self.watch.usual
-        known = usual is not None and (self.watch.between_sets or self.position is not None)
+        known = usual is not None and self.watch.between_sets
         apart = SET_APART * usual if usual is not None and known else 0.0
         stays = ZERO_STAYS if self.watch.between_sets and self.position is not None else ZERO_STAYS_UNSURE
         level = self.zero.rest(
-            t, f, follow=self._track_zero, apart=apart, stays=stays, noise=self._force_noise.deviation
+            t,
+            f,
+            follow=self._track_zero,
+            apart=apart,
+            stays=stays,
+            noise=self._force_noise.deviation,
+            in_set=not self.watch.between_sets,
         )
         if level is not None:
             self.watch.zero_seen(t, level, corrected=self._track_zero)
@@ -312,7 +322,8 @@ class Side:
         )  # fmt: skip
         if self.position is None:
             self._step_effort(t, f)
-            self._fs.forget_before(max(self._efforts.start_t if self._efforts.active else t - 3.0, t - KEEP) - LEAD_IN)
+            lasts = self._efforts.active or self._efforts.falling
+            self._fs.forget_before(max(self._efforts.start_t if lasts else t - 3.0, t - KEEP) - LEAD_IN)
         else:
             start = self._phases.low_t if self._phases.phase is not Phase.REST else t - 3.0
             self._fs.forget_before(max(start - self._lead_in, t - KEEP))
@@ -348,6 +359,7 @@ class Side:
         return Trace(
             ts, xs, tf, fs - self.zero.zero,
             period=self.x_period.seconds or 0.01, noise=self._noise.deviation, quantum=self._quantum,
+            force_noise=self._force_noise.deviation,
         )  # fmt: skip
 
     def channels(self, t0: float) -> tuple[Floats, Floats, Floats, Floats]:
@@ -358,13 +370,13 @@ class Side:
         """The rep's measures so far, and its mean concentric force whatever may be shown of it."""
         phases, usual = self._phases, self.reference.bottom
         assert phases.low_x is not None
-        home = phases.bottom_x if finished else usual if usual is not None else phases.low_x
-        measures = self._measure_from(home, finished=finished)
+        start = usual if usual is not None else phases.last_start
+        measures = self._measure_from(phases.bottom_x if finished else start, finished=finished)
         if not finished:
             self.watch.topped(measures, zero=self.zero.zero)
         elif self._rules.let_go(measures, self._believed(measures), self.reference):
             # where a handle fell to says nothing of where its rep began
-            measures = self._measure_from(usual if usual is not None else phases.last_start, finished=True)
+            measures = self._measure_from(start, finished=True)
         return measures, self._believed(measures)
 
     def _measure_from(self, home: float, *, finished: bool) -> Measures:
@@ -376,7 +388,7 @@ class Side:
             low_t=phases.low_t,
             top_t=phases.top_t,
             home=home,
-            returned=finished,
+            returned=finished or self.reference.bottom is None,
             min_rom=self.exercise.min_rom_m,
         )
         if finished:
@@ -543,12 +555,16 @@ class Side:
             )
             return
         hold = efforts.end_t - efforts.start_t
+        start, returned = efforts.recognised
         if self._last_effort is not None:
-            start, last_end = self._last_effort
-            short = last_end - start
-            if efforts.start_t - last_end < SNATCH_GAP and short < SNATCH and hold > SNATCH_SHARE * short:
+            before, last = self._last_effort
+            if (
+                start - last < SNATCH_GAP
+                and last - before < SNATCH
+                and returned - start > SNATCH_SHARE * (last - before)
+            ):
                 self.announcements.append(Announcement("retracted", t, take_back=-1))  # a snatch before the pull
-        self._last_effort = (efforts.start_t, efforts.end_t)
+        self._last_effort = efforts.recognised
         self.announced = False
         if "time_under_tension" not in measures.reasons:
             measures.time_under_tension = hold
@@ -560,15 +576,18 @@ class Side:
     def _measure_effort(self, end: float) -> Measures:
         efforts = self._efforts
         ts, fs = self._fs.since(efforts.start_t)
-        inside = ts <= end
-        ts, fs = ts[inside], fs[inside] - self.zero.zero
+        # the ends are instants between two samples
+        inside = (ts > efforts.start_t) & (ts < end)
+        ends = np.interp((efforts.start_t, end), ts, fs)
+        ts = np.concatenate(((efforts.start_t,), ts[inside], (end,)))
+        fs = np.concatenate((ends[:1], fs[inside], ends[1:])) - self.zero.zero
         measures = Measures(t_start=efforts.start_t, t_top=min(efforts.peak_t, end), t_lower=None)
         blank(measures, (*MOTION_FIELDS, *ECCENTRIC_MOTION_FIELDS, *ECCENTRIC_FORCE_FIELDS), "no_position")
         blank(measures, ("work_concentric", "mean_power", "peak_power"), "no_position")
         if len(ts) > 1:
             measures.impulse = float(np.trapezoid(fs, ts))
             measures.mean_force = measures.impulse / float(ts[-1] - ts[0])
-            measures.peak_force = float(np.max(fs))
+            measures.peak_force = highest_force(ts, fs, noise=self._force_noise.deviation)
         measures.reasons["rfd"] = "no_position"
         return measures
 
@@ -590,8 +609,10 @@ class Side:
                 self._bottomed(t, cut_off=True)
             else:
                 self._take_back(t)
-        elif self._efforts.end() is not None:
-            self._take_back(t)
+        else:
+            change = self._efforts.end()
+            if change is not None:
+                self._effort(change, t)
 
     def flush(self) -> None:
         """The stream is over: let go of held samples and finish what is under way."""

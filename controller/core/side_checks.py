@@ -19,6 +19,9 @@ STANDS: Final = 0.01  # m; so little motion explains no force
 BRISK: Final = 0.15  # of a stroke's peak velocity; slower, friction is still on its way
 BETTER: Final = 0.35  # of the other fit's residual; so much better is a vote
 NOISE: Final = 1.0  # N; residuals under it tell nothing
+LIVELY: Final = 0.02  # of the largest force; a force that varies less tells nothing either
+TOLD: Final = 0.03  # of the forces' variance; what the right motions leave of it at most
+APART: Final = 1.0  # s; two sides' strokes that start closer are one vote
 FIRST_VOTES: Final = 2  # at the start of a session
 LATER_VOTES: Final = 4  # once the sides were right
 RIGHT_AGAIN: Final = 2
@@ -52,13 +55,19 @@ class Swap:
         forces = [force[brisk] for force in forces]
         straight = _residual(forces[0], motions[0]) + _residual(forces[1], motions[1])
         crosswise = _residual(forces[0], motions[1]) + _residual(forces[1], motions[0])
-        self._vote(t0, straight, crosswise)
+        whole = float(np.var(forces[0]) + np.var(forces[1]))
+        if whole < max(NOISE, LIVELY * float(np.max(np.abs(forces)))) ** 2:
+            return
+        if min(straight, crosswise) < TOLD * whole:
+            self._vote(t0, straight, crosswise)
 
     def _vote(self, t0: float, straight: float, crosswise: float) -> None:
         if max(straight, crosswise) < NOISE**2:
             return
         if crosswise < BETTER * straight:
             self._straight = 0
+            if self._crosswise and abs(t0 - self._crosswise[-1]) < APART:
+                return
             self._crosswise = [*self._crosswise[-7:], t0]
             if self.since is None and len(self._crosswise) >= (LATER_VOTES if self._was_right else FIRST_VOTES):
                 self.since = self._crosswise[0] if self._was_right else 0.0

@@ -20,6 +20,9 @@ SMOOTHING_SHARE: Final = 0.08  # of the time that a minimum-jerk stroke so far a
 LEAST_STEP: Final = 0.001  # s
 LEVEL: Final = 0.0005  # m; a phase starts and ends this far from the level that is kept
 FLANK: Final = 8.0  # the second height of a flank over the first; a minimum-jerk flank is then twice as far in time
+WIDE: Final = 0.01  # of the ROM; the lower height at which a flank is read far from the noise
+POWER_LEAST: Final = 2.0  # of time, with which a stroke leaves its end: a step of the acceleration
+POWER_MOST: Final = 5.0  # a long run-out
 STAND: Final = 0.06  # s between the two flanks, extrapolated, that are a stand and not a turn
 STAND_RUN: Final = 0.08  # s at one level that are a stand
 NOISY_RUN: Final = 0.25  # s of it where the noise is wider than LEVEL: a slow turn looks level for so long
@@ -28,6 +31,11 @@ LEVEL_OVER: Final = 0.3  # s over which a level is averaged at most
 NEAR: Final = 0.04  # of the ROM; the neighbourhood of an end in which its flank is sought
 SLOW: Final = 0.02  # of the peak speed
 SLOWEST: Final = 0.004  # m/s
+PEAK_NOISE: Final = 0.003  # of the highest velocity; its noise where the highest is read, as far as the window may go
+FORCE_PEAK_NOISE: Final = 0.001  # of the highest force, the same
+PEAK_SHARE: Final = 0.1  # of the time that a minimum-jerk stroke so far and so fast takes; the window to each side
+WIDER: Final = 1.25  # from one window to the next
+MISFIT: Final = 4.0  # standard errors by which the residuals of a fit may be larger than the noise
 
 
 @lru_cache(maxsize=64)
@@ -46,45 +54,134 @@ def _convolve(values: Floats, kernel: Floats) -> Floats:
     return np.correlate(np.concatenate((head, values, tail)), kernel, "valid")
 
 
+def _mean_around(values: Floats, half: int) -> Floats:
+    """Mean over `half` samples to each side, fewer at the ends."""
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    at = np.arange(len(values))
+    first, end = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
+    return np.asarray((sums[end] - sums[first]) / (end - first), dtype=np.float64)
+
+
+def quieter(raw: Floats, so_far: Floats, *, noise: float, halves: tuple[int, int], slope: bool = False) -> Floats:
+    """What `so_far` has, from cubic fits over wider windows wherever these still fit `raw` as well as its noise allows.
+
+    noise: standard deviation of `raw`; halves: those of the narrowest and the widest window, in samples; slope: whether
+    the derivative by the sample is asked for, else the value. A window that a fit does not follow is not widened
+    further, so a short peak stays as high as it is.
+    """
+    half, widest = halves[0], min(halves[1], (len(raw) - 2) // 2)
+    out = so_far
+    while half <= widest:
+        smooth, derivative = _kernels(half)
+        off = raw - _convolve(raw, smooth)
+        free = 1.0 - float(smooth[half])
+        limit = noise * noise * free * (1.0 + MISFIT * float(np.sqrt(2.0 / (2 * half + 1))))
+        fits = _mean_around(off * off, half) <= limit
+        out = np.where(fits, _convolve(raw, derivative if slope else smooth), out)
+        half = widest if half < widest < round(WIDER * half) else max(round(WIDER * half), half + 1)
+    return out
+
+
+def _quiet_force(forces: Floats, *, noise: float, per_sample: float, widest: float) -> Floats:
+    """Forces without so much of their noise that the highest of them is that of the force.
+
+    per_sample: points of `forces` to one sample of the cell; widest: of the window, points to each side.
+    """
+    highest = max(float(np.max(np.abs(forces))), noise, 1e-9)
+    # the centre of a cubic fit over n points has 2.25 / n of the variance of one
+    wanted = 1.125 * (noise / (FORCE_PEAK_NOISE * highest)) ** 2 * per_sample
+    return quieter(forces, forces, noise=noise, halves=(2, int(min(wanted, widest))))
+
+
+def highest_force(ts: Floats, fs: Floats, *, noise: float) -> float:
+    """The highest force of an effort, whose samples have so much noise, in N."""
+    widest = PEAK_SHARE * float(ts[-1] - ts[0]) / max(float(np.median(np.diff(ts))), LEAST_STEP)
+    return float(np.max(_quiet_force(fs, noise=noise, per_sample=1.0, widest=widest)))
+
+
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a stroke: its level, when the flank stands LEVEL from it, and where the flank would meet it."""
+    """One end of a stroke: its level, when the flank stands LEVEL from it, and where the flank would meet it.
+
+    t_wide is the latter as the flank's upper part says it, far from the noise, with the power of time that it shows.
+    """
 
     level: float  # m
     t_level: float  # s
     t_meet: float  # s
+    t_wide: float  # s
 
 
 class Trace:
     """Positions, velocities and (where there is a cell) forces over one stretch of time, on a grid of `dt` seconds."""
 
-    __slots__ = ("_speed_noise", "dt", "f", "noise", "quantum", "t", "v", "x")
+    __slots__ = (
+        "_force_noise", "_force_step", "_raw", "_raw_noise", "_speed_noise", "_window",
+        "dt", "f", "noise", "quantum", "t", "v", "x",
+    )  # fmt: skip
 
     def __init__(
-        self, ts: Floats, xs: Floats, tf: Floats, fs: Floats, *, period: float, noise: float, quantum: float
+        self,
+        ts: Floats,
+        xs: Floats,
+        tf: Floats,
+        fs: Floats,
+        *,
+        period: float,
+        noise: float,
+        quantum: float,
+        force_noise: float = 0.0,
     ) -> None:
         """ts, tf: rising times in s; xs in m; fs in N, possibly empty; period: s between samples."""
         self.dt = max(float(period), LEAST_STEP)
         count = max(round(float(ts[-1] - ts[0]) / self.dt) + 1, 8)
         self.t = ts[0] + self.dt * np.arange(count)
-        raw = np.interp(self.t, ts, xs)
-        smooth, slope = self._smooth(raw, SMOOTHING)
+        self._raw = np.interp(self.t, ts, xs)
+        smooth, slope = self._smooth(SMOOTHING)
         fastest = float(np.max(np.abs(self.v)))
         quick = SMOOTHING_SHARE * 1.875 * float(np.ptp(self.x)) / fastest if fastest > 0.0 else SMOOTHING
         if quick < SMOOTHING:
-            smooth, slope = self._smooth(raw, quick)
+            smooth, slope = self._smooth(quick)
+        self._window = len(slope) // 2
+        self._raw_noise = noise
+        self._force_noise = force_noise
+        self._force_step = float(np.median(np.diff(tf))) if len(tf) > 1 else self.dt
         self.f = np.interp(self.t, tf, fs) if len(tf) > 1 else None
         self.noise = noise * float(np.sqrt(np.sum(smooth * smooth)))
         self._speed_noise = noise * float(np.sqrt(np.sum(slope * slope))) / self.dt
         self.quantum = quantum
 
-    def _smooth(self, raw: Floats, reach: float) -> tuple[Floats, Floats]:
+    def _smooth(self, reach: float) -> tuple[Floats, Floats]:
         """Smooth over `reach` seconds to each side; returns the weights."""
-        half = min(max(round(reach / self.dt), 2), (len(raw) - 2) // 2)
+        half = min(max(round(reach / self.dt), 2), (len(self._raw) - 2) // 2)
         smooth, slope = _kernels(half)
-        self.x = _convolve(raw, smooth)
-        self.v = _convolve(raw, slope) / self.dt
+        self.x = _convolve(self._raw, smooth)
+        self.v = _convolve(self._raw, slope) / self.dt
         return smooth, slope
+
+    def for_peaks(self, t0: float, t1: float) -> tuple[Floats, Floats | None]:
+        """Velocities and forces of the stroke from t0 to t1, from which its highest are read.
+
+        The highest of many noisy values is higher than the truth. So both are smoothed further, as far as their noise
+        asks for it and the stroke's own shape allows.
+        """
+        _, x, v, f = self.between(t0, t1)
+        fastest = float(np.max(np.abs(v)))
+        if fastest <= 0.0:
+            return v, f
+        widest = PEAK_SHARE * 1.875 * abs(float(x[-1] - x[0])) / fastest / self.dt
+        # the noise of a slope falls with the window to the power of 1.5, that of a value to the power of 0.5
+        wanted = self._window * (self._speed_noise / (PEAK_NOISE * fastest)) ** (2.0 / 3.0)
+        halves = self._window + 1, int(min(wanted, widest))
+        speed = quieter(self._raw, self.v * self.dt, noise=self._raw_noise, halves=halves, slope=True) / self.dt
+        inside = (self.t > t0) & (self.t < t1)
+        v = np.concatenate(([np.interp(t0, self.t, speed)], speed[inside], [np.interp(t1, self.t, speed)]))
+        if f is None or self.f is None:
+            return v, None
+        force = _quiet_force(
+            self.f, noise=self._force_noise, per_sample=self._force_step / self.dt, widest=widest
+        )  # fmt: skip
+        return v, np.concatenate(([np.interp(t0, self.t, force)], force[inside], [np.interp(t1, self.t, force)]))
 
     def index(self, t: float) -> int:
         """The grid point nearest to t, inside the trace."""
@@ -105,7 +202,7 @@ class Trace:
         """
         y = (self.x if out else -self.x)[start : stop + step if stop + step >= 0 else None : step]
         if len(y) < 3:
-            return End(float(self.x[start]), float(self.t[start]), float(self.t[start]))
+            return End(float(self.x[start]), float(self.t[start]), float(self.t[start]), float(self.t[start]))
         speed = np.diff(y) / self.dt
         calm = np.flatnonzero(speed <= slow)
         first = int(calm[0]) if len(calm) else len(y) - 1
@@ -118,7 +215,23 @@ class Trace:
         at = float(self.t[start])
         meet = near + (near - far) / (np.cbrt(high / low) - 1.0) if far < near else near
         at_level = meet - (meet - near) * float(np.cbrt(max(LEVEL, self.quantum) / low))
-        return End(level if out else -level, float(at + sign * at_level), float(at + sign * meet))
+        wide = self._wide(level - y, rom)
+        return End(level if out else -level, float(at + sign * at_level), float(at + sign * meet), at + sign * wide)
+
+    def _wide(self, away: Floats, rom: float) -> float:
+        """Fractional index where a flank would meet its level, by its power of time between two of its heights."""
+        heights = [WIDE * rom * each for each in (FLANK, FLANK**0.5, 1.0)]
+        far, middle, near = (self._reach(away, each) for each in heights)
+        if not far < middle < near:
+            return near
+        power = 0.5 * np.log(FLANK) / np.log(max((middle - far) / (near - middle), 1.0 + 1e-9))
+        power = min(max(float(power), POWER_LEAST), POWER_MOST)
+        return near + (near - far) / float(FLANK ** (1.0 / power) - 1.0)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the noise, and not the level or the quantum, bounds how near to its level a flank can be read."""
+        return 3.0 * self.noise > max(LEVEL, self.quantum)
 
     def _kept(self, y: Floats, at: int) -> float | None:
         """The level that y keeps from a grid point on, None when it does not stay there for long."""

@@ -40,6 +40,25 @@ def test_the_first_steady_rest_is_zero_a_lower_one_too_and_a_held_one_is_not() -
     assert tracker.zero == pytest.approx(15.0)
 
 
+def test_a_hand_that_holds_on_between_reps_does_not_lift_the_zero_step_by_step() -> None:
+    tracker = ZeroTracker()
+    rest(tracker, 0.0, start=0.0)
+    for number, force in enumerate((3.0, 6.0, 9.0, 12.0), 1):
+        for k in range(100):
+            tracker.rest(10.0 * number + k / 100.0, force, in_set=True)
+    assert tracker.zero <= 1.5
+    for number, force in enumerate((3.0, 6.0, 9.0, 12.0), 5):
+        rest(tracker, force, start=10.0 * number)
+    assert tracker.zero <= 6.0
+
+
+def test_a_cell_that_warms_up_over_minutes_is_followed() -> None:
+    tracker = ZeroTracker()
+    for minute in range(20):
+        rest(tracker, 0.9 * minute, start=60.0 * minute)
+    assert tracker.zero == pytest.approx(0.9 * 19, abs=0.5)
+
+
 def test_a_force_that_never_stands_is_no_zero() -> None:
     tracker = ZeroTracker()
     for k in range(200):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
+from controller.core.settings import Exercise
 from controller.core.smoothness import log_dimensionless_jerk, spectral_arc_length
 from protocols.events import Rep
 from tests.controller.core.signals import Stroke, minimum_jerk, play, side, standing
@@ -101,6 +104,26 @@ def test_without_force_every_force_is_null_with_its_reason() -> None:
             assert f"{name}=no_force" in rep.reasons
 
 
+@pytest.mark.parametrize("channels", [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize("starts_with", ["concentric", "eccentric"])
+def test_every_null_of_an_ordinary_set_says_why(
+    channels: tuple[bool, bool], starts_with: Literal["concentric", "eccentric"]
+) -> None:
+    signal = side([STROKE] * 4, hz=100.0)
+    if starts_with == "eccentric":
+        signal.x = STROKE.rom - signal.x  # from the top down
+    position, force = channels
+    found = play(left=signal, exercise=Exercise(starts_with=starts_with), position=position, force=force)
+    reps = [event for event in found if isinstance(event, Rep) and event.status != "retracted"]
+    assert len(reps) == 8
+    for rep in reps:
+        assert "unknown" not in rep.reasons
+    if starts_with == "eccentric" and position:
+        for rep in reps[1::2]:
+            assert rep.bottom_s == pytest.approx(STROKE.hold, abs=0.25)  # and what the levels take of both strokes
+            assert rep.top_s is None or rep.top_s == pytest.approx(STROKE.rest, abs=0.25)
+
+
 def test_an_untared_cell_does_not_spoil_the_force() -> None:
     signal = side([STROKE] * 4, hz=100.0, load=LOAD, mass=MASS, force_noise=1.0)
     signal.f += 45.0
@@ -120,6 +143,15 @@ def test_the_zero_is_found_under_the_noise_of_the_cell_and_not_in_the_load_that_
     assert len(found) == 4
     for rep in found:
         assert rep.mean_force_n == pytest.approx(LOAD, rel=0.02)
+
+
+@pytest.mark.parametrize(("noise", "quantum"), [(0.0015, 0.0), (0.0003, 0.0005), (0.001, 0.002)])
+@pytest.mark.parametrize("hz", [50.0, 100.0, 1000.0])
+def test_the_zero_is_found_where_the_position_flickers(hz: float, noise: float, quantum: float) -> None:
+    signal = side([STROKE] * 3, hz=hz, load=LOAD, mass=MASS, position_noise=noise, quantum=quantum, force_noise=1.0)
+    signal.f += LOAD * (signal.t > 1.7) * (signal.t < signal.truth[0].t_start)  # the hands take the weight
+    found = standing(play(left=signal))
+    assert [rep.mean_force_n for rep in found] == [pytest.approx(LOAD, rel=0.02)] * 3
 
 
 def test_a_minimum_jerk_profile_has_its_known_smoothness() -> None:

@@ -125,6 +125,33 @@ def test_where_the_way_back_came_first_there_is_no_top() -> None:
     assert values["eccentric_s"] == 2.5
 
 
+def squatting(**values: Any) -> tuple[Side, dict[str, Any]]:
+    """A cable that is lowered first, and the times of a rep on it: down from 7 to 9.5 s, up from 10 to 11 s."""
+    side = Side(Exercise(starts_with="eccentric"))
+    side.calibrate(force=ChannelCalibration(id="cell"), position=ChannelCalibration(id="encoder"), track_zero=True)
+    return side, {"t_lower": 7.0, "t_lowered": 9.5, "t_end": 11.0, "reasons": {"hold_s": "ends_at_top"}} | values
+
+
+def test_a_rep_that_is_lowered_first_stands_at_the_top_before_it_and_at_the_bottom_within_it() -> None:
+    side, times = squatting()
+    values = fields(said(**times), side, before=6.25)
+    assert (values["top_s"], values["eccentric_s"], values["bottom_s"], values["concentric_s"]) == (0.75, 2.5, 0.5, 1.0)
+    assert values["hold_s"] is None
+    assert reasons(values)["hold_s"] == "ends_at_top"
+    first = fields(said(**times), side)
+    assert (first["top_s"], first["bottom_s"]) == (None, 0.5)
+    assert reasons(first)["top_s"] == "first"
+    assert reasons(fields(said(**times), side, before=7.5))["top_s"] == "overlap"
+
+
+def test_at_its_top_a_rep_that_is_lowered_first_does_not_know_yet_how_it_was_lowered() -> None:
+    side, times = squatting(t_lower=None, t_lowered=None, t_end=None)
+    values = fields(said("provisional", turn=11.0, **times), side, before=6.25)
+    for name in ("top_s", "eccentric_s", "bottom_s"):
+        assert values[name] is None
+        assert reasons(values)[name] == "provisional"
+
+
 def test_the_fall_of_a_handle_that_was_let_go_is_no_eccentric() -> None:
     values = fields(said(flags=("let_go",)))
     assert values["eccentric_s"] is None

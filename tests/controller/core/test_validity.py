@@ -112,7 +112,14 @@ def test_what_is_blanked_has_its_word() -> None:
     assert measures.reasons == {"rom": "let_go", "rfd": "let_go"}
 
 
-INTERNAL = ("way", "top_force", "gone_way", "gone_for", "landing")  # what the rules ask for, and no event shows
+INTERNAL = (
+    "way",
+    "top_force",
+    "gone_way",
+    "gone_for",
+    "gone_speed",
+    "landing",
+)  # what the rules ask for, and no event shows
 
 
 def test_no_measure_is_left_out_of_these_tests() -> None:
