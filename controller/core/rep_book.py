@@ -148,7 +148,8 @@ class RepBook:
         running = self.running
         pairs = running.pairs(shape) if self._two_limbs else []
         wanted = {(id(left), id(right)) for left, right in pairs}
-        for pair in {rep.pair for side in SIDES for rep in running.reps[side] if rep.pair is not None}:
+        paired = [rep.pair for side in SIDES for rep in running.reps[side] if rep.pair is not None]
+        for pair in dict.fromkeys(paired):  # in the order of the reps: every replay has to say the same
             members = self._members(pair)
             if len(members) == 2 and (id(members[0]), id(members[1])) not in wanted:
                 self._unpair(pair)
