@@ -13,7 +13,6 @@ class Announcement:
     """What a side has to say about a rep; the rep book makes the event of it."""
 
     status: Literal["provisional", "final", "retracted"]
-    t: float  # s, stream time of the sample that caused it
     turn: float = 0.0  # s, the dated turn that it announces
     measures: Measures | None = None
     partial: bool = False
@@ -39,14 +38,14 @@ class Announcer:
         self.provisional = said.status == "provisional"
         self._said.append(said)
 
-    def take_back(self, t: float) -> None:
+    def take_back(self) -> None:
         """Retract the provisional, where one stands."""
         if self.provisional:
-            self.say(Announcement("retracted", t))
+            self.say(Announcement("retracted"))
 
-    def take_back_finals(self, t: float, count: int) -> None:
+    def take_back_finals(self, count: int) -> None:
         """Retract the set's first `count` finals, or with -1 its last one; a provisional stands on."""
-        self._said.append(Announcement("retracted", t, take_back=count))
+        self._said.append(Announcement("retracted", take_back=count))
 
     def drain(self) -> list[Announcement]:
         """What has been announced since the last call."""

@@ -13,7 +13,8 @@ from controller.core.kinematics import FORCE_NOISE_FLOOR, STILL_BAND, LeapGate, 
 from controller.core.series import Rail, Series
 
 KEEP: Final = 90.0  # s of samples kept at most
-LEAD_IN: Final = 1.0  # s of samples looked at before a stroke
+KEEP_AT_REST: Final = 3.0  # s of samples kept where nothing is under way
+LOOK_BACK: Final = 1.0  # s of samples looked at before a stroke or an effort
 REST_BAND: Final = 0.001  # m; a cable at rest keeps its place within this, its encoder's count may flicker
 FORCE_SPIKE: Final = 20.0  # N; smaller ones do not matter
 FORCE_SPIKE_SHARE: Final = 0.15  # of the range of forces so far

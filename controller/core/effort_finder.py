@@ -8,7 +8,7 @@ import numpy as np
 
 from controller.core.announcement import Announcement, Announcer
 from controller.core.cable import SET_APART, Cable
-from controller.core.channels import KEEP, LEAD_IN
+from controller.core.channels import KEEP, KEEP_AT_REST, LOOK_BACK
 from controller.core.efforts import Change, Efforts
 from controller.core.rep_metrics import Measures
 from controller.core.settings import Exercise
@@ -56,13 +56,13 @@ class EffortFinder:
 
     def needs_from(self, t: float) -> float:
         """From when on samples are still to be looked at, at t."""
-        return max(self._efforts.start_t if self.busy else t - 3.0, t - KEEP) - LEAD_IN
+        return max(self._efforts.start_t if self.busy else t - KEEP_AT_REST, t - KEEP) - LOOK_BACK
 
     def step(self, t: float, f: float) -> None:
         """Take a clean force that the cable has taken in."""
         cable, efforts = self._cable, self._efforts
         if cable.marks.lasts("wrong_sign"):
-            self._drop(t)
+            self._drop()
             return
         change = efforts.step(t, f)
         if change is not None:
@@ -74,7 +74,7 @@ class EffortFinder:
         elif usual is not None and cable.watch.between_sets and abs(f - zero) < SET_APART * usual:
             cable.follow_zero(t, f)  # what looks like a small effort may be a zero that has moved
             if cable.zero.zero > zero + self._exercise.min_force_n:
-                self._drop(t)
+                self._drop()
                 efforts.base = f
         else:
             cable.moves()
@@ -85,15 +85,15 @@ class EffortFinder:
         if change is not None:
             self._changed(change, t)
 
-    def _drop(self, t: float) -> None:
+    def _drop(self) -> None:
         """What is under way is no effort."""
         if self._efforts.end() is not None:
-            self._announcer.take_back(t)
+            self._announcer.take_back()
 
     def _changed(self, change: Change, t: float) -> None:
         efforts = self._efforts
         if change is Change.KNOCK:
-            self._announcer.take_back(t)
+            self._announcer.take_back()
             return
         ended = change is Change.ENDED
         self.motion_end = end = efforts.end_t if ended else t
@@ -103,16 +103,16 @@ class EffortFinder:
             measures.t_end = end
         flags = self._cable.hide(measures)
         if not ended:
-            self._announcer.say(Announcement("provisional", t, measures.t_top, measures, flags=flags, force=force))
+            self._announcer.say(Announcement("provisional", measures.t_top, measures, flags=flags, force=force))
             return
         if self._follows_snatch():
-            self._announcer.take_back_finals(t, -1)
+            self._announcer.take_back_finals(-1)
         self._before = efforts.recognised
         hold = end - efforts.start_t
         if "time_under_tension" not in measures.reasons:
             measures.time_under_tension = hold
         self._cable.watch.counted(measures, force)
-        self._announcer.say(Announcement("final", t, end, measures, flags=flags, hold=hold, force=force))
+        self._announcer.say(Announcement("final", end, measures, flags=flags, hold=hold, force=force))
 
     def _follows_snatch(self) -> bool:
         """Whether the effort before was a snatch at the handle, and this one is its pull."""

@@ -6,11 +6,10 @@ from typing import Final
 
 from controller.core.announcement import Announcement, Announcer
 from controller.core.cable import Cable
-from controller.core.channels import KEEP, LEAD_IN
+from controller.core.channels import KEEP, KEEP_AT_REST, LOOK_BACK
 from controller.core.rep_metrics import Measures, date_concentric, date_eccentric, date_eccentric_before, mechanics
 from controller.core.rep_phases import Phase, RepPhases, Turn
-from controller.core.rep_rules import LEAD_IN as LEAD_IN_STROKES
-from controller.core.rep_rules import Finished, RepRules
+from controller.core.rep_rules import LEAD_IN, Finished, RepRules
 from controller.core.series import Reference
 from controller.core.settings import Exercise
 from controller.core.validity import ECCENTRIC_FORCE_FIELDS, ECCENTRIC_MOTION_FIELDS, blank
@@ -31,7 +30,7 @@ class RepFinder:
         self._announcer = announcer
         self._rules = RepRules(exercise)
         self._lowers_first = exercise.starts_with == "eccentric"
-        self._lead_in = LOWERING if self._lowers_first else 2.0 * LEAD_IN  # s kept from before a stroke out
+        self._lead_in = LOWERING if self._lowers_first else 2.0 * LOOK_BACK  # s kept from before a stroke out
         self.reference = Reference()
         self._firsts: list[Finished] | None = []  # the set's first strokes, until they have been judged
         self._aside: list[Measures] = []  # strokes without load; reps after all where the cell turns out to be off
@@ -82,7 +81,7 @@ class RepFinder:
 
     def needs_from(self, t: float) -> float:
         """From when on samples are still to be looked at, at t."""
-        start = self._phases.low_t if self._phases.phase is not Phase.REST else t - 3.0
+        start = self._phases.low_t if self._phases.phase is not Phase.REST else t - KEEP_AT_REST
         return max(start - self._lead_in, t - KEEP)
 
     # -- recognised
@@ -106,7 +105,7 @@ class RepFinder:
             self._topped(t)
             return
         if turn is Turn.NEVER:
-            self._announcer.take_back(t)
+            self._announcer.take_back()
             return
         if not self._lowers_first:
             self._bottomed(t)
@@ -121,7 +120,7 @@ class RepFinder:
         if turn is Turn.BOTTOM and not self._lowers_first:
             self._bottomed(t, cut_off=True)
         else:
-            self._announcer.take_back(t)
+            self._announcer.take_back()
 
     # -- measured
 
@@ -140,7 +139,7 @@ class RepFinder:
     def _measure_from(self, home: float, *, finished: bool) -> Measures:
         """The measures of a rep that began at the stand nearest to `home`, m."""
         phases = self._phases
-        trace = self._cable.trace(phases.low_t - LEAD_IN)
+        trace = self._cable.trace(phases.low_t - LOOK_BACK)
         measures, top = date_concentric(
             trace,
             low_t=phases.low_t,
@@ -171,11 +170,11 @@ class RepFinder:
         self._strokes = [*self._strokes[-7:], (measures.t_start, measures.t_top)]
         self._take_up_aside(t)
         if not self._rules.loaded(force, self.reference):
-            self._announcer.take_back(t)
+            self._announcer.take_back()
             return
         flags = self._cable.hide(measures)
         partial = self._rules.partial(measures, self.reference)
-        self._announcer.say(Announcement("provisional", t, measures.t_top, measures, partial, flags, force=force))
+        self._announcer.say(Announcement("provisional", measures.t_top, measures, partial, flags, force=force))
 
     def _finish_lifted(self, t: float) -> None:
         """A stroke out is over; where the exercise lowers first it is the whole rep, if it was lowered before."""
@@ -192,7 +191,7 @@ class RepFinder:
         )
         date_eccentric_before(trace, measures)
         if measures.t_lower is None:
-            self._announcer.take_back(t)
+            self._announcer.take_back()
             return
         mechanics(trace, measures, hz=self._cable.positions.period.hz)
         self._lifted = phases.low_t
@@ -206,7 +205,7 @@ class RepFinder:
         if not self._rules.is_rep(measures, force, self.reference):
             if let_go:
                 self.dropped_at = measures.t_end
-            self._announcer.take_back(t)
+            self._announcer.take_back()
             if force is not None and not self._rules.loaded(force, self.reference):
                 self._set_aside(t, measures)
             return
@@ -238,14 +237,14 @@ class RepFinder:
         partial = self._rules.partial(measures, self.reference)
         flags += self._cable.hide(measures)
         self.reference.add(measures, force=force, partial=partial)
-        self._judge_first(t, Finished(measures, force, partial))
+        self._judge_first(Finished(measures, force, partial))
         if force is not None:
             self._aside.clear()
         self._cable.watch.counted(measures, force)
         turn = measures.t_end if measures.t_end is not None else t
-        self._announcer.say(Announcement("final", t, turn, measures, partial, flags, hold, force))
+        self._announcer.say(Announcement("final", turn, measures, partial, flags, hold, force))
 
-    def _judge_first(self, t: float, finished: Finished) -> None:
+    def _judge_first(self, finished: Finished) -> None:
         """Take back the set's first strokes once its reps show that they were handling."""
         if self._firsts is None:
             return
@@ -253,9 +252,9 @@ class RepFinder:
         handling = self._rules.lead_in(self._firsts)
         if handling:
             self.reference.drop_first(handling, full=sum(not each.partial for each in self._firsts[:handling]))
-            self._announcer.take_back_finals(t, handling)
+            self._announcer.take_back_finals(handling)
             del self._firsts[:handling]
-        if len(self._firsts) >= LEAD_IN_STROKES:
+        if len(self._firsts) >= LEAD_IN:
             self._firsts = None
 
 

@@ -20,7 +20,7 @@ def book() -> tuple[RepBook, EventMaker]:
 def final(t_start: float) -> Announcement:
     """A rep of one second out and one back."""
     measures = Measures(t_start=t_start, t_top=t_start + 1.0, t_lower=t_start + 1.0, t_end=t_start + 2.0, rom=0.5)
-    return Announcement("final", t_start + 2.0, t_start + 2.0, measures, hold=0.0)
+    return Announcement("final", t_start + 2.0, measures, hold=0.0)
 
 
 def test_pairs_that_were_none_are_taken_back_in_the_order_of_their_reps() -> None:

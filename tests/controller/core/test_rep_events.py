@@ -61,7 +61,7 @@ def said(
     measures = Measures(t_start=10.0, t_top=11.0, t_lower=11.5, t_end=14.0, t_lowered=13.5, rom=0.5)
     for name, value in values.items():
         setattr(measures, name, value)
-    return Announcement(status, turn, turn, measures, partial, list(flags), hold)
+    return Announcement(status, turn, measures, partial, list(flags), hold)
 
 
 def fields(
