@@ -231,7 +231,7 @@ class Pipeline:
         for side in found.sides:
             self.station.describe(side, firmware=found.identity.firmware)
             if before is not None and before.identity.boot_id != found.identity.boot_id:
-                self.station.link(side, t=t, up=True, restarted=True)
+                self.station.restarted(side, t=t)
 
     def _board_faults(self, instant: _Instant, t: float) -> None:
         """What a board says of itself with its samples has changed."""
@@ -250,9 +250,8 @@ class Pipeline:
 
     def _link(self, board: str, now: float, *, up: bool) -> None:
         self._up[board] = up
-        for side in SIDES:
-            if any(key.board == board and side in known.sides for key, known in self._wirings.items()):
-                self.station.link(side, t=self._stream(now), up=up)
+        if any(key.board == board and known.sides for key, known in self._wirings.items()):
+            self.station.advance(self._stream(now))
 
     # -- views
 

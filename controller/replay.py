@@ -143,7 +143,7 @@ def _csv(file: Path, warn: Callable[[str], None]) -> Iterator[Timed]:
         t = row.t
         if row.restarted:
             for each in SIDES:
-                station.link(each, t=t, up=True, restarted=True)
+                station.restarted(each, t=t)
         station.feed(
             t,
             left_position=row.left_position,

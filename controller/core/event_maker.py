@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from controller.core.announcement import Announcement
 from controller.core.rep_metrics import Measures
 from controller.core.sensor_truth import KINDS
 from controller.core.settings import ChannelCalibration, CoreSettings, Identity
-from controller.core.side import Announcement, Side
+from controller.core.side import Side
 from protocols.events import AnyEvent, Event, Rep, event_id
 
 E = TypeVar("E", bound=Event)
@@ -115,9 +116,9 @@ def rep_fields(
     flags = list(said.flags)
     if calibrations and len(named) < len(calibrations):
         flags.append("uncalibrated")
-    if side.zero.known and abs(side.zero.zero) > 1.0:
+    if side.cable.zero.known and abs(side.cable.zero.zero) > 1.0:
         flags.append("zero_tracked")
-    if side.unreferenced:
+    if side.cable.unreferenced:
         flags.append("unreferenced")
     reasons = {REP_FIELDS.get(name, name): word for name, word in measures.reasons.items()}
     if "let_go" in said.flags:  # the stack fell, nobody lowered it

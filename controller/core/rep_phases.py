@@ -98,11 +98,6 @@ class RepPhases:
         """Range of motion from the highest of these levels, in m."""
         return self.top_x - self.last_start
 
-    def restart(self) -> None:
-        """Forget the stroke: the position is no longer known."""
-        self.phase = Phase.REST
-        self.low_x = None
-
     def step(self, t: float, x: float, still_for: float, noise: float) -> Turn | None:
         """Take one position, how long it has been still, and its noise; returns what has just been decided."""
         self.still_for = still_for

@@ -1,4 +1,4 @@
-"""What a side remembers: its last samples, the spans in which they cannot be trusted, and what its reps share."""
+"""What a side remembers: its last samples, the ends of its load cell's range, and what the reps of a set share."""
 
 from __future__ import annotations
 
@@ -44,20 +44,10 @@ class Series:
             cut = bisect_left(self.t, t)
             del self.t[:cut], self.value[:cut]
 
-    def clear(self) -> None:
-        """Drop everything."""
-        self.t.clear()
-        self.value.clear()
-
     def since(self, t: float) -> tuple[Floats, Floats]:
         """Times and values from t on, one sample before it included."""
         first = max(bisect_left(self.t, t) - 1, 0)
         return np.array(self.t[first:]), np.array(self.value[first:])
-
-    def mean(self, t0: float, t1: float) -> float | None:
-        """Mean of the samples from t0 to t1, None where there is none."""
-        part = self.value[bisect_left(self.t, t0) : bisect_left(self.t, t1)]
-        return sum(part) / len(part) if part else None
 
 
 class Rail:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from controller.core.event_maker import EventMaker, rep_fields, revised_fields
-from controller.core.sensor_truth import KINDS, OF_THE_STATION, Finding, Marks
-from controller.core.set_summary import ALIGNED, SetSummariser, pair_fields
-from controller.core.sets import Counted, RunningSet, partner
+from controller.core import views
+from controller.core.event_maker import EventMaker
+from controller.core.fault_log import FaultLog
+from controller.core.rep_book import RepBook
+from controller.core.set_summary import SetSummariser
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise, Identity
-from controller.core.side import Announcement, Side
-from controller.core.side_checks import Swap
-from controller.core.validity import hide
-from protocols.events import SIDES, AnyEvent, Fault, Pair, Rep, Session, SetSummary, Shape, State, Telemetry
+from controller.core.side import Side
+from controller.core.silence import SILENT_AFTER, Silence
+from protocols.events import SIDES, AnyEvent, Session, SetSummary, Severity, State, Telemetry
 from protocols.events import Side as SideName
 
 ALGORITHM: Final = "1"
-SILENT_AFTER: Final = 1.0  # s without a sample; the side's set gap stands still from here
 INTERRUPTED_AFTER: Final = 60.0  # s of silence that close a set
 ACTIVE_FOR: Final = 1.0  # s
 MOVING: Final = 0.02  # m/s
 LOADED: Final = 15.0  # N
-HIDES_REPS: Final = ("force_without_motion", "motion_without_force", "stuck", "wrong_sign", "sides_swapped")
-
-
-@dataclass(frozen=True, slots=True)
-class SideView:
-    """What is known of a side: samples a second, calibration id and date, None where unknown."""
-
-    hz: float | None
-    calibration: str | None
-    calibrated: str | None
 
 
 class Station:
@@ -44,22 +32,12 @@ class Station:
         self.settings = settings
         self._make = EventMaker(settings, identity, algorithm=ALGORITHM)
         self._sides: dict[SideName, Side] = {}
-        self._last_sample: dict[SideName, float] = {}
-        self._silent: dict[SideName, bool] = {}
-        self._down: set[SideName] = set()
-        self._running = RunningSet(number=identity.first_set)
-        self._provisional: dict[SideName, Rep] = {}
-        self._pairs: dict[str, Pair] = {}
+        self._book = RepBook(self._make, settings.exercise, number=identity.first_set)
+        self._faults = FaultLog(self._make, self._book, self._sides)
         self._summariser = SetSummariser(self._make)
-        self._faults: dict[tuple[str, SideName | None], str] = {}
-        self._marks = Marks()  # of both sides together
-        self._swap = Swap()
-        self._over: dict[tuple[str, SideName | None], str] = {}  # what is said when a fault is over
+        self._silence = Silence()
         self._now: float | None = None
-        self._frozen = 0.0  # s of silence that the set gap does not count
-        self._silent_for = 0.0
         self._active_at = -1e9
-        self._clock_uncertainty: float | None = None
         self._last_set: SetSummary | None = None
         self._finished = False
 
@@ -77,7 +55,7 @@ class Station:
 
     def clock(self, *, uncertainty_s: float) -> None:
         """Say how well the two sides' times are aligned (standard uncertainty of left against right, s)."""
-        self._clock_uncertainty = uncertainty_s
+        self._book.clock_uncertainty = uncertainty_s
 
     def _side(self, name: SideName) -> Side:
         if name not in self._sides:
@@ -113,18 +91,16 @@ class Station:
         self, name: SideName, t: float, position: float | None, force: float | None, *, saturated: bool
     ) -> None:
         side = self._side(name)
-        self._heard(name, t)
+        if self._silence.ends(name, t):
+            self._faults.end("no_samples", name, "samples come again")
         if force is not None:
             side.feed_force(t, force, saturated=saturated)
         if position is not None:
             side.feed_position(t, position)
-        if side.strokes:
-            self._compare_strokes(side)
-        if side.marks.findings:
-            self._found(name, side.marks.drain())
-        if side.announcements:
-            self._announcements(name, side, side.drain())
-        if abs(side.velocity or 0.0) > MOVING or (side.f is not None and side.f - side.zero.zero > LOADED):
+        self._faults.compare_strokes(side)
+        self._faults.collect(name)
+        self._enter(name, side)
+        if abs(side.velocity or 0.0) > MOVING or (side.cable.over_zero or 0.0) > LOADED:
             self._active_at = t
 
     def advance(self, t: float) -> None:
@@ -135,17 +111,14 @@ class Station:
         self._watch(t)
         self._maybe_close(t)
 
-    def link(self, side: SideName, *, t: float, up: bool, restarted: bool = False) -> None:
-        """A side's board came or went; restarted: its incremental position is unknown now."""
+    def restarted(self, name: SideName, *, t: float) -> None:
+        """A side's board began afresh: its incremental position is unknown now."""
         self.advance(t)
-        if up:
-            self._down.discard(side)
-        else:
-            self._down.add(side)
-        if restarted and side in self._sides:
-            self._sides[side].restart()
-            self._running.flag("board_restarted")
-            self._announcements(side, self._sides[side], self._sides[side].drain())
+        side = self._sides.get(name)
+        if side is not None:
+            side.restart()
+            self._book.running.flag("board_restarted")
+            self._enter(name, side)
 
     def fault(
         self,
@@ -153,16 +126,16 @@ class Station:
         name: str,
         *,
         raised: bool,
-        severity: str = "warning",
+        severity: Severity = "warning",
         side: SideName | None = None,
         detail: str = "",
     ) -> None:
         """Put a fault that was found outside the core (link, firmware) into the event log."""
         self.advance(t)
         if raised:
-            self._raise_fault(name, side, severity, detail)
+            self._faults.begin(name, side, severity, detail)
         else:
-            self._clear_fault(name, side, detail)
+            self._faults.end(name, side, detail)
 
     def command(self, t: float, name: str, fields: dict[str, Any]) -> str | None:
         """Carry out tare, select or set_end. Returns None when done, else why it is refused."""
@@ -170,7 +143,7 @@ class Station:
         if name == "tare":
             return self._tare(fields.get("side"))
         if name == "set_end":
-            if self._running.empty:
+            if self._book.running.empty:
                 return "no set is running"
             self._close()
             return None
@@ -186,10 +159,10 @@ class Station:
         for name in SIDES:
             if name in self._sides:
                 self._sides[name].flush()
-                self._announcements(name, self._sides[name], self._sides[name].drain())
+                self._enter(name, self._sides[name])
         self._close()
         totals = self._summariser.totals
-        self._make.add(Session, self._running.number, state="ended", person=self.settings.person, **totals)
+        self._make.add(Session, self._book.running.number, state="ended", person=self.settings.person, **totals)
 
     def drain(self) -> list[AnyEvent]:
         """The events since the last call, in order."""
@@ -201,171 +174,74 @@ class Station:
         if self._now is None:
             self._now = t
             self._make.now = t
-            self._make.add(Session, self._running.number, state="started", person=self.settings.person)
+            self._make.add(Session, self._book.running.number, state="started", person=self.settings.person)
             return
         if t < self._now:
             raise ValueError(f"time runs back from {self._now} to {t}")
-        step = t - self._now
-        latest = max(self._last_sample.values(), default=t)
-        if any(t - self._last_sample.get(name, t) > SILENT_AFTER for name in self._sides):
-            self._silent_for = t - min(self._last_sample.get(name, latest) for name in self._sides)
-            self._frozen += step
-        else:
-            self._silent_for = 0.0
-        self._now = t
-        self._make.now = t
+        self._silence.goes_on(self._now, t)
+        self._now = self._make.now = t
 
-    def _heard(self, name: SideName, t: float) -> None:
-        self._last_sample[name] = t
-        if self._silent.get(name):
-            self._silent[name] = False
-            self._clear_fault("no_samples", name, "samples come again")
+    def _watch(self, t: float) -> None:
+        """Time goes on: who is silent, which clocks are apart, and which faults are over."""
+        for name, side in self._sides.items():
+            silent_for = self._silence.since(name, t)
+            if silent_for is None:
+                continue
+            if silent_for <= SILENT_AFTER:
+                side.idle(t)
+            elif self._silence.begins(name):
+                detail = f"nothing from the {name} side since {silent_for:.1f} s"
+                self._faults.begin("no_samples", name, "warning", detail)
+            self._faults.collect(name)
+        self._faults.compare_clocks(t, self._book.clock_uncertainty)
+        self._faults.expire(t)
 
-    # -- reps
+    # -- reps and sets
 
-    def _announcements(self, name: SideName, side: Side, announcements: list[Announcement]) -> None:
+    def _enter(self, name: SideName, side: Side) -> None:
+        """Enter what a side has announced; the leg's cable of a limb pair belongs to the arm's effort."""
         exercise = self.settings.exercise
-        if exercise.cables_are == "one_limb_pair" and exercise.arm_side not in (None, name):
-            return  # the leg's cable belongs to the arm's effort
-        for each in announcements:
-            if each.status == "retracted":
-                self._retract(name, each.take_back)
-            else:
-                self._announce(name, side, each)
-
-    def _announce(self, name: SideName, side: Side, said: Announcement) -> None:
-        assert said.measures is not None
-        assert self._now is not None
-        if not self._running.empty:
-            rest = said.measures.t_start - self._last_end - self._frozen
-            if rest >= self.settings.exercise.set_gap_s:
+        for said in side.drain():
+            if exercise.cables_are == "one_limb_pair" and exercise.arm_side not in (None, name):
+                continue
+            if said.status == "retracted":
+                self._book.retract(name, said.take_back)
+                continue
+            if said.measures is not None and self._rested(said.measures.t_start) >= exercise.set_gap_s:
                 self._close()  # handling held it open
-        number = len(self._running.reps[name]) + 1
-        before = self._running.reps[name][-1].measures.t_end if self._running.reps[name] else None
-        replaced = self._provisional.pop(name, None)
-        event = self._make.add(
-            Rep,
-            self._running.number,
-            side=name,
-            rep=number,
-            status=said.status,
-            replaces=replaced.id if replaced is not None else None,
-            **rep_fields(said, side, now=self._now, before=before, anchor=self._make.anchor, algorithm=ALGORITHM),
-        )
-        if said.status == "provisional":
-            self._provisional[name] = event
-            return
-        counted = Counted(event, said.measures, said.force, said.hold)
-        self._running.reps[name].append(counted)
-        other: SideName = "right" if name == "left" else "left"
-        mate = partner(counted, [rep for rep in self._running.reps[other] if rep.pair is None])
-        if mate is not None and self.settings.exercise.cables_are == "two_limbs":
-            left, right = (counted, mate) if name == "left" else (mate, counted)
-            self._pair(left, right, shape="together")
-
-    def _pair(self, left: Counted, right: Counted, *, shape: str, retracts: str | None = None) -> None:
-        fields = pair_fields(
-            left, right, shape=shape, exercise=self.settings.exercise, clock_uncertainty=self._clock_uncertainty
-        )
-        event = self._make.add(Pair, self._running.number, retracts=retracts, **fields)
-        left.pair = right.pair = event.id
-        self._pairs[event.id] = event
-
-    def _retract(self, name: SideName, take_back: int) -> None:
-        reps = self._running.reps[name]
-        if take_back == 0:
-            gone = self._provisional.pop(name, None)
-            if gone is not None:
-                self._retracted(gone)
-            return
-        doomed = reps[-1:] if take_back < 0 else reps[:take_back]
-        kept = [rep for rep in reps if rep not in doomed]
-        self._running.reps[name] = kept
-        for rep in doomed:
-            self._retracted(rep.event)
-            if rep.pair is not None:
-                self._unpair(rep.pair)
-        for number, rep in enumerate(kept, 1):  # numbers are used again
-            if rep.event.rep != number:
-                rep.event = self._make.again(rep.event, rep=number, replaces=rep.event.id)
-                if rep.pair is not None:
-                    self._pair_again(rep.pair)
-
-    def _retracted(self, event: Rep) -> None:
-        self._make.add(
-            Rep, event.set, side=event.side, rep=event.rep, status="retracted", retracts=event.id, confidence=0.0,
-            reasons="", algorithm=ALGORITHM,
-        )  # fmt: skip
-
-    def _unpair(self, pair: str) -> None:
-        members = [rep for side in SIDES for rep in self._running.reps[side] if rep.pair == pair]
-        for rep in members:
-            rep.pair = None
-        event = self._pairs.pop(pair)
-        self._make.add(
-            Pair, event.set, shape=event.shape, left_rep=event.left_rep, right_rep=event.right_rep,
-            index=event.index, retracts=pair,
-        )  # fmt: skip
-
-    def _pair_again(self, pair: str) -> None:
-        left = next((rep for rep in self._running.reps["left"] if rep.pair == pair), None)
-        right = next((rep for rep in self._running.reps["right"] if rep.pair == pair), None)
-        if left is not None and right is not None:
-            self._pair(left, right, shape="together", retracts=pair)
-
-    # -- sets
+            self._book.enter(name, side, said)
 
     def _maybe_close(self, t: float) -> None:
-        if self._running.empty:
+        if self._book.running.empty:
             return
-        if self._silent_for >= INTERRUPTED_AFTER:
-            self._running.flag("interrupted")
+        if self._silence.lasts >= INTERRUPTED_AFTER:
+            self._book.running.flag("interrupted")
             self._close()
-            return
-        if any(side.busy for side in self._sides.values()):
-            return
-        quiet = t - self._last_end - self._frozen
-        if quiet >= self.settings.exercise.set_gap_s:
+        elif not any(side.busy for side in self._sides.values()) and self._rested(t) >= self.exercise.set_gap_s:
             self._close()
 
-    @property
-    def _last_end(self) -> float:
-        """When the running set's last rep, or the last attempt at one, ended."""
-        ends = [self._running.last_end, *(side.dropped_at for side in self._sides.values())]
-        return max(end for end in ends if end is not None)
+    def _rested(self, t: float) -> float:
+        """How long the running set has rested at t: since its last rep, or the last attempt at one; silence apart."""
+        if self._book.running.empty:
+            return 0.0
+        ends = [self._book.running.last_end, *(side.dropped_at for side in self._sides.values())]
+        return t - max(end for end in ends if end is not None) - self._silence.frozen
 
     def _close(self) -> None:
-        for name in SIDES:
-            if name in self._provisional:
-                self._retracted(self._provisional.pop(name))
-        if self._running.empty:
-            return
-        running = self._running
-        if self.settings.exercise.cables_are == "two_limbs":
-            for name in running.idle_sides():
-                self._retract(name, len(running.reps[name]))
-        self._flag_set()
+        self._book.withdraw()
+        running = self._book.running
         shape = running.shape()
-        assert shape is not None
-        limbs = self.settings.exercise.cables_are == "two_limbs"
-        pairs = running.pairs(shape) if limbs else []
-        wanted = {(id(left), id(right)) for left, right in pairs}
-        for pair in {rep.pair for side in SIDES for rep in running.reps[side] if rep.pair is not None}:
-            members = [rep for side in SIDES for rep in running.reps[side] if rep.pair == pair]
-            if len(members) == 2 and (id(members[0]), id(members[1])) not in wanted:
-                self._unpair(pair)
-        for left, right in pairs:
-            if left.pair is None or left.pair != right.pair:
-                self._pair(left, right, shape=shape)
+        if shape is None:
+            return
+        self._faults.flag_set()
+        pairs = self._book.settle_pairs(shape)
         self._last_set = self._summariser.close(
-            running, pairs, shape, self._sides, self.settings, spoilt_by=self._spoilt_by(shape)
+            running, pairs, shape, self._sides, self.settings, spoilt_by=self._faults.spoilt_by(shape)
         )
         for side in self._sides.values():
             side.new_set()
-            side.announced = False
-        self._running = RunningSet(number=running.number + 1)
-        self._pairs.clear()
-        self._frozen = 0.0
+        self._book.next_set()
+        self._silence.frozen = 0.0
 
     # -- commands
 
@@ -375,18 +251,18 @@ class Station:
             return f"there is no side {side!r}"
         for name in names:
             each = self._sides[name]
-            if each.force is None or each.f is None:
+            if each.cable.over_zero is None:
                 return f"the {name} side has no force to tare"
             if each.busy or abs(each.velocity or 0.0) > MOVING:
                 return f"the {name} cable is moving; let it rest"
-            if self._running.reps[name] and each.f - each.zero.zero > LOADED:
+            if self._book.running.reps[name] and each.cable.over_zero > LOADED:
                 return f"the {name} cable is loaded; put the handle down"
         for name in names:
             self._sides[name].tare()
         return None
 
     def _select(self, fields: dict[str, Any]) -> str | None:
-        if not self._running.empty:
+        if not self._book.running.empty:
             self._close()
         exercise = self.settings.exercise
         if "exercise" in fields and fields["exercise"] != exercise.name:
@@ -398,120 +274,6 @@ class Station:
             person=fields.get("person", self.settings.person),
         )
         return None
-
-    # -- faults
-
-    def _raise_fault(self, name: str, side: SideName | None, severity: str, detail: str) -> None:
-        if (name, side) in self._faults:
-            return
-        self._faults[name, side] = detail
-        if not self._running.empty and name not in KINDS:
-            self._running.flag(name)
-        self._make.add(Fault, self._running.number, name=name, side=side, severity=severity, raised=True, detail=detail)
-
-    def _clear_fault(self, name: str, side: SideName | None, detail: str) -> None:
-        if self._faults.pop((name, side), None) is not None:
-            self._make.add(
-                Fault, self._running.number, name=name, side=side, severity="info", raised=False, detail=detail
-            )
-
-    # -- sensor truth
-
-    def _watch(self, t: float) -> None:
-        """Time goes on: who is silent, which clocks are apart, and which faults are over."""
-        for name, side in self._sides.items():
-            last = self._last_sample.get(name)
-            if last is None:
-                continue
-            if t - last > SILENT_AFTER and not self._silent.get(name):
-                self._silent[name] = True
-                detail = f"nothing from the {name} side since {t - last:.1f} s"
-                self._raise_fault("no_samples", name, "warning", detail)
-            if t - last <= SILENT_AFTER:
-                side.idle(t)
-            if side.marks.findings:
-                self._found(name, side.marks.drain())
-        uncertainty = self._clock_uncertainty
-        if uncertainty is not None and uncertainty > ALIGNED:
-            self._marks.begin(
-                "clocks_apart", t, spoils="nothing",
-                detail=f"the two boards' clocks are known to {1000.0 * uncertainty:.0f} ms only; no lag is given",
-            )  # fmt: skip
-        elif uncertainty is not None and uncertainty < 0.8 * ALIGNED:
-            self._marks.end("clocks_apart", t, "the two boards' clocks are aligned")
-        if self._marks.findings:
-            self._found(None, self._marks.drain())
-        for fault, where in list(self._faults):
-            kind = KINDS.get(fault)
-            whose: SideName | None = where if where is not None else "left" if fault == "sides_swapped" else None
-            marks = self._marks if whose is None else self._sides[whose].marks
-            if kind is not None and t >= marks.last_seen.get(fault, t) + kind.clears_after:
-                self._clear_fault(fault, where, self._over.pop((fault, where), "it has not come again"))
-
-    def _found(self, name: SideName | None, findings: list[Finding]) -> None:
-        """Raise what a watch has found, and go back to the reps that it has touched."""
-        for found in findings:
-            detail = found.detail.format(side=name)
-            where = None if found.name in OF_THE_STATION else name
-            if found.over:
-                self._over[found.name, where] = detail
-                continue
-            self._raise_fault(found.name, where, KINDS[found.name].severity, detail)
-            if name is not None:
-                self._revise(name, found.since)
-
-    def _revise(self, name: SideName, since: float) -> None:
-        """Take out of the running set's reps what a fault found only now had touched."""
-        side = self._sides[name]
-        for rep in self._running.reps[name]:
-            measures = rep.measures
-            end = measures.t_end if measures.t_end is not None else measures.t_top
-            if end <= since:
-                continue
-            flags = hide(measures, side.marks, has_force=side.force is not None)
-            changed = revised_fields(rep.event, measures, flags)
-            if changed:
-                rep.event = self._make.again(rep.event, replaces=rep.event.id, **changed)
-                if rep.pair is not None:
-                    self._pair_again(rep.pair)
-
-    def _compare_strokes(self, moved: Side) -> None:
-        """Whether each load cell goes with its own cable, by the strokes that a side has just made."""
-        strokes, moved.strokes = moved.strokes, []
-        both = [self._sides.get(side) for side in SIDES]
-        left, right = both
-        if left is None or right is None or not all((left.position, left.force, right.position, right.force)):
-            return
-        for t0, t1 in strokes:
-            self._swap.stroke(t0, t1, left.channels(t0), right.channels(t0))
-        for name, side in self._sides.items():
-            if self._swap.since is not None:
-                side.marks.begin(
-                    "sides_swapped", self._swap.since, spoils="force",
-                    detail="each load cell follows the other side's cable; exchange the two cells, or their channels",
-                )  # fmt: skip
-            elif side.marks.lasts("sides_swapped"):
-                side.marks.end("sides_swapped", strokes[-1][0], "each load cell follows its own cable")
-            self._found(name, side.marks.drain())
-
-    def _flag_set(self) -> None:
-        """Put the names of the faults that lay in the running set on it."""
-        everyone = [rep.measures for side in SIDES for rep in self._running.reps[side]]
-        begin = min(each.t_start for each in everyone)
-        end = max(each.t_end if each.t_end is not None else each.t_top for each in everyone)
-        for marks in (*(side.marks for side in self._sides.values()), self._marks):
-            for mark in marks.touching(begin, max(end, self._now or end)):
-                if mark.touches(begin, end) or mark.name in HIDES_REPS:
-                    self._running.flag(mark.name)
-
-    def _spoilt_by(self, shape: Shape) -> str | None:
-        """The fault for which a side that seems to have done nothing may have done all, None where there is none."""
-        missing: SideName | None = "right" if shape == "left_only" else "left" if shape == "right_only" else None
-        if missing is None or missing not in self._sides:
-            return None
-        reps = [rep.measures for side in SIDES for rep in self._running.reps[side]]
-        marks = self._sides[missing].marks.touching(reps[0].t_start, reps[-1].t_top)
-        return next((mark.name for mark in marks if mark.name in HIDES_REPS), None)
 
     # -- views
 
@@ -530,55 +292,22 @@ class Station:
         """The station's time in integer milliseconds."""
         return self._make.ts
 
-    def view(self, name: SideName) -> SideView | None:
+    def view(self, name: SideName) -> views.SideView | None:
         """What is known of a side, None where there is none."""
         side = self._sides.get(name)
-        if side is None:
-            return None
-        channels = [each.calibration for each in (side.force, side.position) if each is not None]
-        ids = [each.id for each in channels if each.id is not None]
-        dates = [each.date for each in channels if each.date is not None]
-        return SideView(
-            round(side.hz, 1) if side.hz is not None else None, ",".join(ids) or None, min(dates, default=None)
-        )
+        return views.side_view(side) if side is not None else None
 
     def state(self) -> State:
         """Where the station stands now."""
-        last, running = self._last_set, self._running
-        show = running if not running.empty or last is None else None
-        left, right = self._sides.get("left"), self._sides.get("right")
-        quiet = max((side.motion_end for side in self._sides.values()), default=-1e9)
-        return State(
-            ts=self._make.ts,
-            phase_left=left.phase if left is not None else None,
-            phase_right=right.phase if right is not None else None,
-            session=self._make.identity.session,
-            set=running.number,
-            exercise=self.exercise.name,
-            load_kg=self.settings.load_kg,
-            person=self.settings.person,
-            left_reps=None if left is None else len(show.reps["left"]) if show else last.left_reps if last else 0,
-            right_reps=None if right is None else len(show.reps["right"]) if show else last.right_reps if last else 0,
-            target=self.exercise.target_reps,
-            shape=running.shape() or (last.shape if last is not None else None),
-            index=self.exercise.index,
-            asymmetry_pct=last.asymmetry_pct if last is not None else None,
-            asymmetry_low_pct=last.asymmetry_low_pct if last is not None else None,
-            asymmetry_high_pct=last.asymmetry_high_pct if last is not None else None,
-            verdict=last.verdict if last is not None else None,
-            verdict_reason=last.verdict_reason if last is not None else None,
-            resting_s=round(float(self._now - quiet), 1) if self._now is not None and quiet > -1e8 else None,
-            quality=",".join(sorted({name for name, _ in self._faults})) or "ok",
-        )
+        return views.state(
+            self._make, self.settings, self._sides,
+            running=self._book.running, last=self._last_set, faults=self._faults.names, now=self._now,
+        )  # fmt: skip
 
     def telemetry(self) -> Telemetry:
         """The cables as they are now."""
-        values: dict[str, Any] = {}
-        for name, side in self._sides.items():
-            heard = self._now is not None and self._now - self._last_sample.get(name, -1e9) < SILENT_AFTER
-            if heard:
-                values[f"force_{name}_n"] = round(side.f - side.zero.zero, 2) if side.f is not None else None
-                values[f"position_{name}_m"] = round(side.x, 4) if side.x is not None else None
-                values[f"velocity_{name}_m_per_s"] = round(side.velocity, 3) if side.velocity is not None else None
-                values[f"phase_{name}"] = side.phase
-        return Telemetry(ts=self._make.ts, **values)
+        return views.telemetry(self._make, self._sides, heard=[side for side in self._sides if self._heard(side)])
+
+    def _heard(self, name: SideName) -> bool:
+        silent_for = self._silence.since(name, self._now) if self._now is not None else None
+        return silent_for is not None and silent_for < SILENT_AFTER

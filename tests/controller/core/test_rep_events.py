@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 import pytest
 
+from controller.core.announcement import Announcement
 from controller.core.event_maker import EventMaker, reasons_text, rep_fields, rounded
 from controller.core.rep_metrics import Measures
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise, Identity
-from controller.core.side import Announcement, Side
+from controller.core.side import Side
 from protocols.events import Fault, Rep, Session
 
 ANCHOR = 1_770_000_000.0  # s, Unix
@@ -60,7 +61,7 @@ def said(
     measures = Measures(t_start=10.0, t_top=11.0, t_lower=11.5, t_end=14.0, t_lowered=13.5, rom=0.5)
     for name, value in values.items():
         setattr(measures, name, value)
-    return Announcement(status, turn, turn, measures, partial, list(flags), hold)
+    return Announcement(status, turn, measures, partial, list(flags), hold)
 
 
 def fields(
@@ -205,7 +206,7 @@ def test_latency_is_from_the_dated_turn_to_now() -> None:
 def test_a_rep_carries_where_it_comes_from() -> None:
     side = both()
     side.firmware = "1.2.3"
-    side.x_period.seconds = 1.0 / 79.96
+    side.cable.positions.period.seconds = 1.0 / 79.96
     values = fields(said(partial=True), side)
     assert (values["firmware"], values["calibration"], values["algorithm"]) == ("1.2.3", "cell,encoder", "7")
     assert values["sample_hz"] == 80.0
@@ -233,13 +234,13 @@ def test_a_channel_that_nobody_calibrated_flags_the_rep(side: Side, flagged: boo
 )
 def test_a_zero_of_more_than_a_newton_flags_the_rep(zero: float, known: bool, flagged: bool) -> None:  # noqa: FBT001
     side = both()
-    side.zero.zero, side.zero.known = zero, known
+    side.cable.zero.zero, side.cable.zero.known = zero, known
     assert (fields(said(), side)["flags"] == "zero_tracked") == flagged
 
 
 def test_flags_are_named_once_and_in_order() -> None:
     side = both()
-    side.unreferenced = True
+    side.cable.unreferenced = True
     assert fields(said(flags=("gap", "cut_off", "gap")), side)["flags"] == "gap,cut_off,unreferenced"
 
 
