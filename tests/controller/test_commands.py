@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.commands import (
@@ -143,6 +143,7 @@ JSON = LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(st.text(max_size=
 NAMES = st.sampled_from([*COMMANDS, "reboot"])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a loaded machine is no fault of the strategy
 @given(NAMES, st.dictionaries(st.sampled_from(["request", "issued_at", "expires_s", "v", "side", "load_kg"]), JSON))
 def test_any_object_is_a_command_or_a_refusal(name: str, fields: dict[str, Any]) -> None:
     outcome: Command | Refused
