@@ -20,7 +20,9 @@ from controller.calibration_guide import MOST_KG, CalibrateError, Wish
 from controller.config import ConfigError, load
 from controller.core.calibration_fit import UnsoundError
 from controller.demo import DemoError, demo
+from controller.devices import devices
 from controller.diagnose import look_at_all
+from controller.doctor import doctor, twice
 from controller.labels import LabelError
 from controller.live_station import LiveError
 from controller.replay import ReplayError, Speed, replay
@@ -136,6 +138,81 @@ def tare_command(
     except AskError as error:
         end(error, code=1)
     say(f"{where.station}: tared")
+
+
+@app.command(
+    "identify",
+    epilog="Examples, while the gateway runs:\n\n"
+    "cable-station identify gym.toml --station row --board left\n\n"
+    "cable-station identify gym.toml --station row --seconds 20",
+)
+def identify_command(
+    config: Annotated[Path, typer.Argument(help="the configuration of the running gateway, TOML")],
+    *,
+    station: Annotated[str | None, typer.Option(help="its id; not needed where there is one")] = None,
+    board: Annotated[str | None, typer.Option(help="its id; without it all boards of the station")] = None,
+    seconds: Annotated[int, typer.Option(help="so long it blinks", min=1, max=60)] = 5,
+    broker: Annotated[str | None, typer.Option(help="its URL, where the gateway started one of its own")] = None,
+) -> None:
+    """Let a board of a station that runs blink, so that one can see which it is."""
+    try:
+        gym = load(config)
+        where = address(gym, broker=broker, station=station)
+        known = [each.id for each in chosen_station(gym, station).board]
+    except (ConfigError, AskError) as error:
+        end(error, code=2)
+    if board is not None and board not in known:
+        end(AskError(f"{where.station} has no board {board!r}; known: {', '.join(known)}"), code=2)
+    fields = {"seconds": seconds, "board": board}
+    try:
+        asyncio.run(ask(where, "identify", {name: each for name, each in fields.items() if each is not None}))
+    except AskError as error:
+        end(error, code=1)
+    say(f"{where.station}: {board if board is not None else 'each board'} blinks for {seconds} s")
+
+
+@app.command(
+    "devices",
+    epilog="Examples:\n\ncable-station devices\n\ncable-station devices gym.toml --no-ble",
+)
+def devices_command(
+    config: Annotated[
+        Path | None, typer.Argument(help="a configuration, TOML: says which of its boards is which")
+    ] = None,
+    *,
+    ble: Annotated[bool, typer.Option("--ble/--no-ble", help="also listen for boards over Bluetooth")] = True,
+    seconds: Annotated[float, typer.Option(help="so long it listens", min=1.0, max=60.0)] = 4.0,
+) -> None:
+    """List what could be a board: serial ports, boards over Bluetooth, and which board of a configuration each is."""
+    try:
+        gym = load(config) if config is not None else None
+    except ConfigError as error:
+        end(error, code=2)
+    asyncio.run(devices(gym, scan_s=seconds if ble else None, console=Console(highlight=False)))
+
+
+@app.command(
+    "doctor",
+    epilog="Examples, while the gateway does not run and the cables rest:\n\n"
+    "cable-station doctor gym.toml\n\n"
+    "cable-station doctor gym.toml --station row --seconds 60",
+)
+def doctor_command(
+    config: Annotated[Path, typer.Argument(help="the configuration, TOML")],
+    *,
+    station: Annotated[str | None, typer.Option(help="its id; without it all")] = None,
+    seconds: Annotated[float, typer.Option(help="for so long each station is looked at", min=1.0, max=600.0)] = 15.0,
+) -> None:
+    """Look at the configuration and at every board of it; exit code 1 when something is wrong."""
+    try:
+        gym = load_calibrated(config)
+        entries = read(file_of(config, gym))
+        chosen = gym.station if station is None else [chosen_station(gym, station)]
+    except (ConfigError, AskError) as error:
+        end(error, code=2)
+    stations = [calibrated(each, entries) for each in chosen]
+    if not asyncio.run(doctor(stations, same=twice(gym.station), seconds=seconds, console=Console(highlight=False))):
+        raise typer.Exit(1)
 
 
 @app.command(

@@ -51,8 +51,9 @@ class SetEnd(Command, frozen=True, kw_only=True):
 
 
 class Identify(Command, frozen=True, kw_only=True):
-    """Let the station's boards blink."""
+    """Let one of the station's boards blink, or all."""
 
+    board: Annotated[str, Meta(max_length=128)] | None = None  # its id, None: all
     seconds: Annotated[int, Meta(ge=1, le=60)] = 5
 
 

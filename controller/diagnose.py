@@ -14,6 +14,7 @@ from controller.calibration_file import CalibratedStation
 from controller.conversation import Conversation
 from controller.core.diagnostic import Diagnosis, diagnose
 from controller.live_station import LiveChannel, LiveStation, opened
+from firmware_bridge.drivers import expected_rate
 
 DIAGNOSED_FOR: Final = 3.0  # s
 FIRST_MOMENT: Final = 0.5  # s of a stream that are left out
@@ -54,7 +55,7 @@ async def look(live: LiveStation, channels: Sequence[LiveChannel], talk: Convers
                     seen.times.extend(block.times)
                     seen.counts.extend(float(row[channel.wire.column]) for row in block.rows)
                     seen.saturated.extend([channel.saturated(block)] * len(block.rows))
-    rates = {board.id: board.rate_hz for board in live.config.board}
+    boards = {board.id: board for board in live.config.board}
     found = []
     for channel, seen in zip(channels, samples, strict=True):
         diagnosis = diagnose(
@@ -62,7 +63,7 @@ async def look(live: LiveStation, channels: Sequence[LiveChannel], talk: Convers
             seen.counts,
             kind=channel.wire.kind,
             saturated=seen.saturated,
-            rate_hz=rates[channel.key.board] or channel.wiring.identity.rate_hz,
+            rate_hz=expected_rate(boards[channel.key.board], channel.wiring.identity),
             span=channel.wire.calibration.span,
         )
         found.append(diagnosis)

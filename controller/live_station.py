@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controller.calibration_file import CalibratedStation, Kind
-from controller.wiring import Key, Wire, Wiring, wiring
+from controller.wiring import Key, ProblemName, Wire, Wiring, wiring
 from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board, BoardProblem
 from firmware_bridge.drivers import make_driver
 from firmware_bridge.link import Chunk
-from firmware_bridge.messages import ChannelInfo, Identity, Message, SampleBlock
+from firmware_bridge.messages import (
+    BoardStatus,
+    ChannelInfo,
+    ClockState,
+    Identity,
+    Message,
+    ReaderCounters,
+    SampleBlock,
+)
 from protocols.events import SIDES, Side
 
 KNOWN_WITHIN: Final = 8.0  # s for a board to say what it is
@@ -63,8 +71,10 @@ class LiveStation:
         self.config = config
         self._readers = {board.id: make_driver(board).reader for board in config.board}
         self._identities: dict[Key, Identity] = {}
+        self._statuses: dict[Key, BoardStatus] = {}
         self._problems: dict[str, str] = {}
         self._unused: dict[Key, str] = {}  # why not all of a board's channels can be read
+        self._wirings: dict[Key, Wiring] = {}
         self._blocks: asyncio.Queue[tuple[Key, SampleBlock]] = asyncio.Queue()
         self._news = asyncio.Event()
 
@@ -82,6 +92,8 @@ class LiveStation:
             if isinstance(message, Identity):
                 self._identities[Key(board, message.source)] = message
                 self._news.set()
+            elif isinstance(message, BoardStatus):
+                self._statuses[Key(board, message.source)] = message
             elif isinstance(message, SampleBlock):
                 self._blocks.put_nowait((Key(board, message.source), message))
         return messages
@@ -116,6 +128,7 @@ class LiveStation:
             found += [LiveChannel(key, known, wire) for wire in known.wires]
             unused = [text for name, text in known.problems.items() if name != "calibration_foreign"]
             self._unused[key] = "; ".join(unused)
+            self._wirings[key] = known
         if not found:
             raise LiveError(self.trouble or "no board says what it is; is it switched on?")
         return found
@@ -135,6 +148,41 @@ class LiveStation:
         why = f"; {self.trouble}" if self.trouble else ""
         raise LiveError(f"there is no {side} {kind}; the boards have {known}{why}")
 
+    @property
+    def identities(self) -> dict[Key, Identity]:
+        """What the boards have said that they are."""
+        return dict(self._identities)
+
+    def wiring_problems(self, key: Key) -> dict[ProblemName, str]:
+        """What cannot be used of a source, or not as it was meant, since `channels` was last asked."""
+        known = self._wirings.get(key)
+        return dict(known.problems) if known is not None else {}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What stands between us and a board, by its id."""
+        return dict(self._problems)
+
+    def counters(self, board: str) -> ReaderCounters:
+        """What has come in from a board since it was opened."""
+        return replace(self._readers[board].counters)
+
+    def clock(self, key: Key) -> ClockState | None:
+        """How a source's clock runs, None before anything is known of it."""
+        return self._readers[key.board].clocks.get(key.source)
+
+    def status(self, key: Key) -> BoardStatus | None:
+        """What a source last said of its battery and its signal, None: nothing."""
+        return self._statuses.get(key)
+
+    async def next_block(self, *, within: float) -> tuple[Key, SampleBlock] | None:
+        """The next samples of any board, None when none come within so many seconds."""
+        try:
+            async with asyncio.timeout(within):
+                return await self._blocks.get()
+        except TimeoutError:
+            return None
+
     def forget(self) -> None:
         """Leave out what has come so far."""
         while not self._blocks.empty():
@@ -145,11 +193,9 @@ class LiveStation:
         for _ in range(round(SILENT / 0.25)):
             if board in self._problems:
                 raise LiveError(self._problems[board])
-            try:
-                async with asyncio.timeout(0.25):
-                    return await self._blocks.get()
-            except TimeoutError:
-                continue
+            found = await self.next_block(within=0.25)
+            if found is not None:
+                return found
         raise LiveError(f"board {board} sends no samples; is it switched on?")
 
 

@@ -232,8 +232,7 @@ class StationRunner:
             return CommandResult(ts=now_ms, request=refused.request, state="refused", reason=str(refused))
         reason: str | None = None
         if isinstance(command, Identify):
-            answers = await asyncio.gather(*(board.identify(seconds=command.seconds) for board in self.boards))
-            reason = "; ".join(answer for answer in answers if answer is not None) or None
+            reason = await self._identify(command)
         else:
             record = CommandIn(name=name, received_at=time.monotonic(), payload=msgspec.json.encode(fields_of(command)))
             if self._recorder is not None:
@@ -244,6 +243,15 @@ class StationRunner:
         return CommandResult(
             ts=now_ms, request=command.request, state="done" if reason is None else "refused", reason=reason
         )
+
+    async def _identify(self, command: Identify) -> str | None:
+        """Let the board that is meant blink; why one does not."""
+        meant = [board for board in self.boards if command.board in (None, board.config.id)]
+        if not meant:
+            known = ", ".join(board.config.id for board in self.boards)
+            return f"there is no board {command.board!r}; known: {known}"
+        answers = await asyncio.gather(*(board.identify(seconds=command.seconds) for board in meant))
+        return "; ".join(answer for answer in answers if answer is not None) or None
 
 
 def _same(a: Struct, b: Struct) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -105,6 +105,25 @@ class Radio:
                 yield device
         finally:
             self._seekers.remove(seeker)
+            if not self._seekers:
+                await self._rest()
+
+    async def around(self, sought: Sequence[Sought], *, seconds: float) -> list[list[BLEDevice]]:
+        """All boards that fit each, seen within so many seconds or connected already. Raises LinkError."""
+        seekers = [_Seeker(each) for each in sought]
+        self._seekers += seekers
+        try:
+            try:
+                await self._scan()
+                for seeker in seekers:
+                    await self._offer_connected(seeker, besides=set())
+                await asyncio.sleep(seconds)
+            except TROUBLES as error:
+                raise LinkError(said(error)) from None
+            return [[seeker.found[address] for address in sorted(seeker.found)] for seeker in seekers]
+        finally:
+            for seeker in seekers:
+                self._seekers.remove(seeker)
             if not self._seekers:
                 await self._rest()
 

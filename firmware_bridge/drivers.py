@@ -20,6 +20,7 @@ from firmware_bridge.cablelink_reader import CablelinkReader
 from firmware_bridge.device_commander import DeviceCommander
 from firmware_bridge.device_reader import DeviceReader
 from firmware_bridge.link import Link
+from firmware_bridge.messages import Identity
 from firmware_bridge.protocol import Capabilities, Driver, Scheme
 from firmware_bridge.serial_link import open_serial
 from firmware_bridge.tcp_link import open_tcp
@@ -155,6 +156,13 @@ def make_driver(config: BoardConfig) -> Driver:
     return Driver(reader, DeviceCommander(dialect), can)
 
 
+def expected_rate(config: BoardConfig, identity: Identity) -> int | None:
+    """The samples a second that a board should send, Hz; None where neither it nor its configuration says."""
+    if config.driver == "ascii-line" and config.rate_hz is None:
+        return None  # its lines bear their times, and it says nothing of itself
+    return config.rate_hz or identity.rate_hz or None
+
+
 def options_problem(config: BoardConfig) -> str | None:
     """What of a board's options does not go with its driver, None when all does. The driver is one of DRIVERS."""
     can = DRIVERS[config.driver].can
@@ -206,6 +214,11 @@ def check_url(url: str) -> None:
         sought(url, service=CABLELINK.service)
     else:
         _parsed(url)
+
+
+def device_of(url: str) -> str | None:
+    """The serial device that a URL names, None where it names none. The URL is one that check_url takes."""
+    return _parsed(url)[1] if urlsplit(url).scheme == "serial" else None
 
 
 def _is_ble(url: str) -> bool:

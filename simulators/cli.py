@@ -516,11 +516,24 @@ async def _run(play: Play, ports: Ports) -> None:
         for port in opened:
             tasks.create_task(port.run(until=until), name=f"serve {port.name}")
         typer.echo(" ".join(("ready", *(port.name for port in opened))))
+        blinking: set[str] = set()
         while not until.is_set():
             if play.over:
                 until.set()
+            blinking = _show_blinking(play, blinking)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(until.wait(), TICK * 10)
+
+
+def _show_blinking(play: Play, before: set[str]) -> set[str]:
+    """Say which boards have begun or ceased to show themselves; returns those that do."""
+    names = {suffix.lstrip("-") or "board": board for suffix, board in play.boards}
+    now = {name for name, board in names.items() if isinstance(board, VirtualBoard) and board.identifying}
+    for name in sorted(now - before):
+        typer.echo(f"{name} blinks")
+    for name in sorted(before - now):
+        typer.echo(f"{name} blinks no more")
+    return now
 
 
 def main() -> None:

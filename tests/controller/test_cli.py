@@ -147,6 +147,12 @@ def test_help_shows_how_it_is_used(arguments: tuple[str, ...]) -> None:
         assert b"Example: cable-station" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["calibrate", "devices", "doctor", "identify", "tare"])
+def test_help_shows_commands_that_can_be_typed(name: str) -> None:
+    done = cable_station(name, "--help", COLUMNS="200")
+    assert f"cable-station {name}".encode() in done.stdout.partition(b"Example")[2]
+
+
 @pytest.mark.parametrize("arguments", [("replay",), ("replay", "x", "--sped", "1"), ("fly",)])
 def test_wrong_use_is_exit_code_2(arguments: tuple[str, ...]) -> None:
     done = cable_station(*arguments)

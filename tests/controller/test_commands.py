@@ -43,6 +43,7 @@ def refusal(name: str, data: bytes, *, now_ms: int = NOW) -> Refused:
         ("tare", {"side": "left"}, Tare(request="r-1", issued_at=NOW, side="left")),
         ("set_end", {"v": 1}, SetEnd(request="r-1", issued_at=NOW)),
         ("identify", {"seconds": 60}, Identify(request="r-1", issued_at=NOW, seconds=60)),
+        ("identify", {"board": "left"}, Identify(request="r-1", issued_at=NOW, board="left")),
         ("select", {"load_kg": 30}, Select(request="r-1", issued_at=NOW, load_kg=30.0)),
         ("select", {"person": None, "exercise": "row"}, Select(request="r-1", issued_at=NOW, exercise="row")),
     ],
