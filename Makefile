@@ -4,7 +4,7 @@ PY   := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTHON ?= python3
 
-.PHONY: demo test check bench accuracy soak mutants clean system-packages format
+.PHONY: demo test check bench accuracy soak fuzz mutants clean system-packages format
 .DEFAULT_GOAL := test
 
 # Debian keeps venv and ensurepip in a package of its own.
@@ -50,7 +50,7 @@ check: $(VENV)/.installed-dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(VENV)/.installed-dev
+bench: system-packages $(VENV)/.installed-dev
 	$(PY) -m tests.benchmarks
 
 # Takes up to 45 minutes; `make mutants MUTANTS="--count 40 sets"` takes a few of one module.
@@ -61,12 +61,17 @@ mutants: $(VENV)/.installed-mutation
 accuracy: $(VENV)/.installed-dev
 	$(PY) -m tests.accuracy
 
-soak: $(VENV)/.installed-dev
+soak: system-packages $(VENV)/.installed-dev
 	$(PY) -m tests.soak
+
+# Without atheris, which does not install everywhere, the bytes are changed at random instead.
+fuzz: $(VENV)/.installed-dev
+	-@$(PY) -m pip install -q --disable-pip-version-check --only-binary :all: --group fuzz
+	$(PY) -m tests.fuzz --minutes 10
 
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix-only -q .
 	$(VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .mutants
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .mutants .fuzz

@@ -31,6 +31,7 @@ from protocols.recording import ChunkIn, Header, LinkUp, encode
 from simulators.gym import session_board
 from simulators.memory_link import chunks_of
 from simulators.scenarios import SCENARIOS, Session, simulate
+from tests.benchmarks.links import links
 
 RUNS = 5
 LIVE_SECONDS = 20.0
@@ -177,6 +178,8 @@ def main() -> None:
         )
     shares = [live_cpu(1000) for _ in range(2)]
     table.add_row("live station, two cables at 1 kHz over a pty", f"{statistics.mean(shares):.1f} % of a core")
+    for what, figure in links():
+        table.add_row(what, figure)
     Console().print(table)
 
 

@@ -1,4 +1,4 @@
-"""`make soak`: what must hold for an hour. Each soak stands in a module of its own and is named here."""
+"""`make soak`: what must hold for long. Each soak stands in a module of its own and is named here."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from tests.soak import training
+from tests.soak import links, training
 
-SOAKS: Final[dict[str, Callable[[float], training.Soak]]] = {"training": training.soak}
+SOAKS: Final[dict[str, Callable[[float], training.Soak]]] = {"training": training.soak, "links": links.soak}
 
 
 def main() -> int:
     """Run the named soaks, or all; 1 where one fails."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak")
     parser.add_argument("names", nargs="*", choices=[*SOAKS, []], help="which; without any all")
-    parser.add_argument("--minutes", type=float, default=60.0, help="of stream time")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of stream time; the links take one at most")
     asked = parser.parse_args()
     failed = False
     for name in asked.names or SOAKS:
