@@ -3,6 +3,7 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTHON ?= python3
+WORKERS ?= 3# most tests wait for real processes
 
 .PHONY: demo test check bench accuracy soak fuzz mutants clean system-packages format
 .DEFAULT_GOAL := test
@@ -30,6 +31,7 @@ $(VENV)/.installed-mutation: $(VENV)/.installed
 system-packages:
 	@missing=""; \
 	command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$$missing mosquitto"; \
+	command -v mosquitto_sub >/dev/null || missing="$$missing mosquitto-clients"; \
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$$missing chromium"; \
 	command -v dbus-daemon >/dev/null || missing="$$missing dbus"; \
 	command -v cc >/dev/null && [ -e /usr/include/stdio.h ] || missing="$$missing gcc libc6-dev"; \
@@ -42,7 +44,7 @@ demo: $(VENV)/.installed
 	$(VENV)/bin/cable-station demo
 
 test: system-packages $(VENV)/.installed-dev
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
