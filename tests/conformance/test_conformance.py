@@ -23,6 +23,7 @@ from simulators.impairments import Duplicate, Impairments, Loss
 from simulators.pty_port import PtyPort
 from simulators.pump import Pump
 from simulators.twin import Twin
+from tests.conformance import table
 from tests.conformance.cases import CASES, ZERO_N, Case
 from tests.conformance.lives import Life, alive, instants, restart
 from tests.conformance.virtual_time import BEGIN, run
@@ -30,8 +31,12 @@ from tests.conformance.virtual_time import BEGIN, run
 Says = Callable[[str], None]
 EVEN = 0.05  # of a step; what a clock that is steered may do in its first seconds, and a little
 BOUND = 1024  # bytes that a driver may hold of what is not whole
-ONCE = pytest.mark.parametrize("case", CASES, ids=str)
-pytestmark = ONCE
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test that asks for a case once a driver."""
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", CASES, ids=str)
 
 
 @pytest.fixture
@@ -404,3 +409,7 @@ async def _over_a_pty(case: Case, name: Path) -> None:
         await serving
     assert living.problems == []
     assert all(a < b for a, b in pairwise(living.times))
+
+
+def test_the_table_in_the_docs_is_what_the_suite_finds(cells: table.Cells) -> None:
+    assert table.committed() == table.render(cells), "run python -m tests.conformance"
