@@ -89,7 +89,8 @@ class RepFinder:
     def step(self, t: float, x: float) -> None:
         """Take a clean position that the cable has taken in."""
         cable, phases = self._cable, self._phases
-        turn = phases.step(t, x, cable.positions.still_for, cable.positions.noise.deviation)
+        positions = cable.positions
+        turn = phases.step(t, x, positions.still_for, positions.noise.deviation, rested_for=positions.rested_for)
         if turn is not None:
             self._turned(turn, t, x)
         if phases.at_rest:

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from controller.core.smoothness import log_dimensionless_jerk, spectral_arc_length
-from controller.core.trace import NEAR, STAND, End, Floats, Trace
+from controller.core.trace import NEAR, End, Floats, Trace
+from controller.core.turns import APART, STAND, Corner
 
 DERIVED_HZ: Final = 75.0  # below the 80 Hz that rate of force development and smoothness need, less the clock's error
 GONE_SHARE: Final = 0.25  # of the stroke's mean force; under it the handle is no longer held
@@ -79,10 +80,11 @@ def date_concentric(
     arrive = trace.settle(outer, 1, last, out=True, slow=slow, rom=rom)
     back = trace.first(top, last, below=float(trace.x[top]) - NEAR * rom)
     leave = trace.settle(back, -1, outer, out=True, slow=slow, rom=rom) if back < last else None
-    t_top, t_lower = _held(trace, arrive, leave, turn=float(trace.t[top]))
-    measures = Measures(t_start=begin.t_level, t_top=max(t_top, begin.t_level + trace.dt), t_lower=t_lower)
+    end = _end(trace, arrive, leave, out=True, rom=rom)
+    t_lower = end.left if leave is not None else None
+    measures = Measures(t_start=begin.left, t_top=max(end.reached, begin.left + trace.dt), t_lower=t_lower)
     measures.start_x = begin.level
-    measures.rom = measures.way = arrive.level - begin.level
+    measures.rom = measures.way = end.level - begin.level
     return measures, top
 
 
@@ -109,24 +111,35 @@ def _departure(trace: Trace, low: int, top: int, *, home: float, returned: bool,
     return best
 
 
-def _bottom(trace: Trace, inner: int, *, slow: float, rom: float) -> End:
+def _bottom(trace: Trace, inner: int, *, slow: float, rom: float) -> Corner:
     """Where a stroke out begins: at the turn, or where it leaves the level it stood at."""
     leave = trace.settle(inner, -1, 0, out=False, slow=slow, rom=rom)
     before = trace.index(leave.t_level)
     far = trace.first(before, 0, above=leave.level + NEAR * rom)
-    if far == 0 and trace.x[0] <= leave.level + NEAR * rom:
-        return leave
-    arrive = trace.settle(far, 1, before, out=False, slow=slow, rom=rom)
-    if _stood(trace, arrive, leave) or abs(leave.level - arrive.level) > 0.25 * NEAR * rom:
-        return leave
+    arrive = None
+    if far > 0 or trace.x[0] > leave.level + NEAR * rom:
+        arrive = trace.settle(far, 1, before, out=False, slow=slow, rom=rom)
+        if abs(leave.level - arrive.level) > 0.25 * NEAR * rom or leave.t_level - arrive.t_level > APART:
+            arrive = None
+    return _end(trace, arrive, leave, out=False, rom=rom)
+
+
+def _end(trace: Trace, arrive: End | None, leave: End | None, *, out: bool, rom: float) -> Corner:
+    """An end of a stroke, by the whole of its flanks where they are as flanks are, else by what is nearest to it."""
+    if arrive is not None and leave is not None and leave.t_level - arrive.t_level > APART:
+        reached, left = (_end(trace, *each, out=out, rom=rom) for each in ((arrive, None), (None, leave)))
+        return Corner(reached.level, reached.reached, left.left)
+    fitted = trace.corner(arrive, leave, out=out, rom=rom)
+    if fitted is not None:
+        return fitted
+    one = arrive or leave
+    assert one is not None
+    if arrive is None or leave is None:
+        return Corner(one.level, one.t_level, one.t_level)
+    if leave.t_meet - arrive.t_meet > STAND:
+        return Corner(one.level, arrive.t_level, max(leave.t_level, arrive.t_level))
     turn = _turn(trace, arrive, leave)
-    return End(leave.level, turn, turn, turn)
-
-
-def _stood(trace: Trace, arrive: End, leave: End) -> bool:
-    """Whether a cable stood between two flanks; under noise a slow turn looks so, and there both readings must."""
-    apart = leave.t_meet - arrive.t_meet > STAND
-    return apart and (not trace.noisy or leave.t_wide - arrive.t_wide > STAND)
+    return Corner(one.level, turn, turn)
 
 
 def _turn(trace: Trace, arrive: End, leave: End) -> float:
@@ -143,16 +156,6 @@ def _turn(trace: Trace, arrive: End, leave: End) -> float:
     return float(trace.t[0]) + trace.dt * 0.5 * (ends[0] + ends[1])
 
 
-def _held(trace: Trace, arrive: End, leave: End | None, *, turn: float) -> tuple[float, float | None]:
-    """When the top was reached and when it was left: apart when the handle stood there, else one turn."""
-    if leave is None:
-        return min(arrive.t_level, max(turn, arrive.t_level)), None
-    if _stood(trace, arrive, leave):
-        return arrive.t_level, max(leave.t_level, arrive.t_level)
-    middle = _turn(trace, arrive, leave)
-    return middle, middle
-
-
 def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: float) -> None:
     """Date the stroke back and fill in its end."""
     bottom = trace.index(bottom_t)
@@ -166,14 +169,10 @@ def date_eccentric(trace: Trace, measures: Measures, top: int, *, bottom_t: floa
     outer = trace.first(bottom, top, above=float(trace.x[bottom]) + NEAR * way)
     arrive = trace.settle(outer, 1, last, out=False, slow=slow, rom=way)
     rise = trace.first(bottom, last, above=arrive.level + 0.5 * NEAR * way)
-    end = arrive.t_level
-    if trace.x[rise] > arrive.level + 0.5 * NEAR * way or rise < last:
-        leave = trace.settle(rise, -1, outer, out=False, slow=slow, rom=way)
-        if not _stood(trace, arrive, leave):
-            end = _turn(trace, arrive, leave)
-    elif trace.x[last] > arrive.level + 0.002 and bottom < last:
-        end = min(arrive.t_meet, float(trace.t[last]))
-    measures.t_end = max(end, (measures.t_lower or measures.t_top) + trace.dt)
+    rises = trace.x[rise] > arrive.level + 0.5 * NEAR * way or rise < last
+    leave = trace.settle(rise, -1, outer, out=False, slow=slow, rom=way) if rises else None
+    end = _end(trace, arrive, leave, out=False, rom=way)
+    measures.t_end = max(end.reached, (measures.t_lower or measures.t_top) + trace.dt)
     measures.t_lowered = measures.t_end
 
 
@@ -194,8 +193,8 @@ def date_eccentric_before(trace: Trace, measures: Measures) -> None:
     slow = trace.slow(high, start)
     leave = trace.settle(outer, -1, 0, out=True, slow=slow, rom=way)
     arrive = trace.settle(inner, 1, start, out=False, slow=slow, rom=way)
-    measures.t_lower = leave.t_level
-    measures.t_lowered = min(arrive.t_level, measures.t_start)
+    measures.t_lower = _end(trace, None, leave, out=True, rom=way).left
+    measures.t_lowered = min(_end(trace, arrive, None, out=False, rom=way).reached, measures.t_start)
 
 
 def mechanics(trace: Trace, measures: Measures, *, hz: float | None, eccentric: bool = True) -> None:

@@ -52,7 +52,7 @@ class RepPhases:
     """The state machine of one cable. Positions in m, times in s of stream time."""
 
     __slots__ = (
-        "_give_up", "_hysteresis", "_least", "_pauses", "_stood_x",
+        "_give_up", "_hysteresis", "_least", "_pauses", "_rested_for", "_stood_x",
         "bottom_t", "bottom_x", "high_x", "low_t", "low_x", "phase", "still_for", "top_t", "top_x",
     )  # fmt: skip
 
@@ -61,7 +61,7 @@ class RepPhases:
         self._give_up = give_up
         self._hysteresis = TURN_BACK  # m that the handle must come back
         self.phase = Phase.REST
-        self.still_for = 0.0
+        self.still_for = self._rested_for = 0.0
         self.low_x: float | None = None  # where the stroke out began
         self.low_t = 0.0
         self.high_x = 0.0  # from where the cable had gone back to there
@@ -98,9 +98,12 @@ class RepPhases:
         """Range of motion from the highest of these levels, in m."""
         return self.top_x - self.last_start
 
-    def step(self, t: float, x: float, still_for: float, noise: float) -> Turn | None:
-        """Take one position, how long it has been still, and its noise; returns what has just been decided."""
-        self.still_for = still_for
+    def step(self, t: float, x: float, still_for: float, noise: float, *, rested_for: float) -> Turn | None:
+        """Take one position and its noise, and for how long it has been still, and been where a cable rests.
+
+        Returns what has just been decided.
+        """
+        self.still_for, self._rested_for = still_for, rested_for
         back = self._hysteresis = min(max(TURN_BACK, TURN_NOISE * noise), self._least / 3.0)
         if self.low_x is None:
             self._rest_at(t, x)
@@ -181,8 +184,9 @@ class RepPhases:
         short = min((self.bottom_x - level) / (self.top_x - level) for level in self._starts)  # of what it should come
         near = short <= NEAR_BOTTOM
         rise = back if near else max(back, EARLY_TURN * self._least_rom)
-        stand = HOME_STILL if near else ALMOST_STILL if short <= ALMOST_BOTTOM else EARLY_STILL
-        if x > self.bottom_x + rise or self.still_for >= stand:
+        stand = ALMOST_STILL if short <= ALMOST_BOTTOM else EARLY_STILL
+        ended = self._rested_for >= HOME_STILL if near else self.still_for >= stand
+        if x > self.bottom_x + rise or ended:
             self.phase = Phase.OUT if x > self.bottom_x + back else Phase.REST
             return Turn.BOTTOM
         return None

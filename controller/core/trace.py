@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.core.turns import APART, BESIDE, HEIGHT, HEIGHT_LEAST, HEIGHT_MOST, Corner, corner
+
 Floats = NDArray[np.float64]
 
 SMOOTHING: Final = 0.04  # s to each side, or
@@ -20,10 +22,6 @@ SMOOTHING_SHARE: Final = 0.08  # of the time that a minimum-jerk stroke so far a
 LEAST_STEP: Final = 0.001  # s
 LEVEL: Final = 0.0005  # m; a phase starts and ends this far from the level that is kept
 FLANK: Final = 8.0  # the second height of a flank over the first; a minimum-jerk flank is then twice as far in time
-WIDE: Final = 0.01  # of the ROM; the lower height at which a flank is read far from the noise
-POWER_LEAST: Final = 2.0  # of time, with which a stroke leaves its end: a step of the acceleration
-POWER_MOST: Final = 5.0  # a long run-out
-STAND: Final = 0.06  # s between the two flanks, extrapolated, that are a stand and not a turn
 STAND_RUN: Final = 0.08  # s at one level that are a stand
 NOISY_RUN: Final = 0.25  # s of it where the noise is wider than LEVEL: a slow turn looks level for so long
 EASE: Final = 0.03  # s from where a stroke slows down to its level
@@ -101,15 +99,11 @@ def highest_force(ts: Floats, fs: Floats, *, noise: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a stroke: its level, when the flank stands LEVEL from it, and where the flank would meet it.
-
-    t_wide is the latter as the flank's upper part says it, far from the noise, with the power of time that it shows.
-    """
+    """One end of a stroke: its level, when the flank stands LEVEL from it, and where the flank would meet it."""
 
     level: float  # m
     t_level: float  # s
     t_meet: float  # s
-    t_wide: float  # s
 
 
 class Trace:
@@ -202,7 +196,7 @@ class Trace:
         """
         y = (self.x if out else -self.x)[start : stop + step if stop + step >= 0 else None : step]
         if len(y) < 3:
-            return End(float(self.x[start]), float(self.t[start]), float(self.t[start]), float(self.t[start]))
+            return End(float(self.x[start]), float(self.t[start]), float(self.t[start]))
         speed = np.diff(y) / self.dt
         calm = np.flatnonzero(speed <= slow)
         first = int(calm[0]) if len(calm) else len(y) - 1
@@ -215,23 +209,47 @@ class Trace:
         at = float(self.t[start])
         meet = near + (near - far) / (np.cbrt(high / low) - 1.0) if far < near else near
         at_level = meet - (meet - near) * float(np.cbrt(max(LEVEL, self.quantum) / low))
-        wide = self._wide(level - y, rom)
-        return End(level if out else -level, float(at + sign * at_level), float(at + sign * meet), at + sign * wide)
+        return End(level if out else -level, float(at + sign * at_level), float(at + sign * meet))
 
-    def _wide(self, away: Floats, rom: float) -> float:
-        """Fractional index where a flank would meet its level, by its power of time between two of its heights."""
-        heights = [WIDE * rom * each for each in (FLANK, FLANK**0.5, 1.0)]
-        far, middle, near = (self._reach(away, each) for each in heights)
-        if not far < middle < near:
-            return near
-        power = 0.5 * np.log(FLANK) / np.log(max((middle - far) / (near - middle), 1.0 + 1e-9))
-        power = min(max(float(power), POWER_LEAST), POWER_MOST)
-        return near + (near - far) / float(FLANK ** (1.0 / power) - 1.0)
+    def corner(self, arrive: End | None, leave: End | None, *, out: bool, rom: float) -> Corner | None:
+        """The end between two flanks that are near each other, or at one of them, by the whole of the flanks.
 
-    @property
-    def noisy(self) -> bool:
-        """Whether the noise, and not the level or the quantum, bounds how near to its level a flank can be read."""
-        return 3.0 * self.noise > max(LEVEL, self.quantum)
+        arrive, leave: the flanks as `settle` found them, one of them at least. A return that has only just begun is
+        seen without `leave`. None where the motion is of another kind.
+        """
+        one = arrive or leave
+        assert one is not None
+        turned = 1.0 if out else -1.0
+        y = turned * (self.x - one.level)
+        noise = float(np.hypot(self._raw_noise, self.quantum / np.sqrt(12.0)))
+        height = min(max(HEIGHT * noise, HEIGHT_LEAST), HEIGHT_MOST * rom)
+        beside, last = round(BESIDE / self.dt), len(y) - 1
+        reached = self.index(arrive.t_level) if arrive is not None else None
+        left = self.index(leave.t_level) if leave is not None else None
+        if reached is not None and left is None:
+            end = reached + self._run(y[reached:], height)
+            calm = np.flatnonzero(y[reached : end + 1] >= -max(LEVEL, self.quantum, 3.0 * self.noise))
+            left = reached + int(calm[-1]) if len(calm) else reached
+            if left >= min(end, last) or (left - reached) * self.dt > APART:
+                last, left = min(reached + beside, left), None
+        first = reached - self._run(y[reached::-1], height) if reached is not None else max((left or 0) - beside, 0)
+        end = left + self._run(y[left:], height) if left is not None else last
+        part = slice(max(first, 0), end + 1)
+        found = corner(
+            self.t[part],
+            turned * self._raw[part],
+            reached=float(self.t[reached]) if reached is not None else None,
+            left=float(self.t[left]) if left is not None else None,
+            noise=noise,
+            off=LEVEL,
+        )
+        return Corner(turned * found.level, found.reached, found.left) if found is not None else None
+
+    @staticmethod
+    def _run(y: Floats, height: float) -> int:
+        """How many points it takes from the beginning of y to `height` under 0."""
+        under = np.flatnonzero(y < -height)
+        return int(under[0]) if len(under) else len(y) - 1
 
     def _kept(self, y: Floats, at: int) -> float | None:
         """The level that y keeps from a grid point on, None when it does not stay there for long."""
