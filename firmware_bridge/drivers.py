@@ -32,6 +32,7 @@ from protocols.gatt import CABLELINK, PROFILES
 from protocols.tindeq import Tindeq
 
 BAUD: Final = 921_600
+MOST_BAUD: Final = 2**31 - 1  # what the kernel's field of a rate holds
 STREAMS: Final[frozenset[Scheme]] = frozenset({"serial", "tcp"})
 BLE_ONE_WAY: Final = (
     0.005  # s; what is left of a connection interval and the radio where the luckiest frame is looked at
@@ -200,7 +201,13 @@ def link_problem(config: BoardConfig) -> str | None:
 def _baud(url: str, usual: int) -> int:
     parts = urlsplit(url)
     said = parse_qs(parts.query).get("baud", [""])[-1] if parts.scheme == "serial" else ""
-    return int(said) if said.isdigit() and int(said) else usual
+    return _rate(said) or usual
+
+
+def _rate(said: str) -> int | None:
+    """A baud rate as it stands in a URL, None when it is none that a port can have."""
+    rate = int(said) if said.isascii() and said.isdigit() else 0
+    return rate if 0 < rate <= MOST_BAUD else None
 
 
 def wire_of(url: str) -> Wire:
@@ -237,9 +244,10 @@ def _parsed(url: str, *, baud: int = BAUD) -> tuple[str, str, int]:
         if unknown:
             raise ValueError(f"{url}: {unknown[0]!r} is no option; only baud is")
         said = query.get("baud", [str(baud)])[-1]
-        if not said.isdigit() or int(said) == 0:
+        rate = _rate(said)
+        if rate is None:
             raise ValueError(f"{url}: baud={said} is no rate")
-        return "serial", path, int(said)
+        return "serial", path, rate
     if parts.scheme == "tcp":
         try:
             port = parts.port
