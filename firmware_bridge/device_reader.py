@@ -103,6 +103,7 @@ class DeviceReader:
         self._stamps.link_up()
         self._count.link_up()
         self._is_known = False
+        self._faults = frozenset()  # a warning that still holds comes again
         self._links += 1
         if self._links > 1 and self._clock is None and self._has_position:
             self._boots += 1  # how far it turned meanwhile is not known

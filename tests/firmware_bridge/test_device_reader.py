@@ -74,6 +74,14 @@ def test_a_low_battery_is_a_fault_of_the_samples_that_follow() -> None:
     assert [m.faults for m in found if isinstance(m, SampleBlock)] == [frozenset(), {"low_battery"}]
 
 
+def test_a_low_battery_is_forgotten_when_the_link_opens_anew() -> None:
+    reader = DeviceReader(Tindeq(), has_clock=True)
+    sample = weights([(1.0, 100_000)]).to_bytes()
+    read(reader, sample, Said(Tag.LOW_BATTERY).to_bytes())
+    found = read(reader, sample)  # it was off meanwhile: to be charged, or for a new battery
+    assert [m.faults for m in found if isinstance(m, SampleBlock)] == [frozenset()]
+
+
 def test_a_voltage_is_a_status_and_a_version_an_identity() -> None:
     battery = Said(Tag.ANSWER, (3912).to_bytes(4, "little")).to_bytes()
     status, identity = read(DeviceReader(Tindeq(), has_clock=True), battery, Said(Tag.ANSWER, b"1.2").to_bytes())
