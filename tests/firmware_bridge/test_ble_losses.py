@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakDBusError
+from dbus_fast.errors import AuthError
 
 from firmware_bridge import ble_link, ble_radio
 from firmware_bridge.ble_radio import Radio, said
@@ -253,6 +254,8 @@ async def test_a_hundred_drops_leak_no_connection_to_the_bus() -> None:
         (ConnectionRefusedError(111, "refused"), "does bluetoothd run"),
         (EOFError(), "does bluetoothd run"),
         (AssertionError(), "it has gone again"),
+        (BleakDBusError("org.freedesktop.DBus.Error.UnknownObject", ['Method "ReadValue"']), "it has gone again"),
+        (AuthError("REJECTED"), "group bluetooth"),
     ],
 )
 def test_what_stands_in_the_way_is_said_in_one_line_with_what_to_do(error: Exception, words: str) -> None:
