@@ -28,6 +28,7 @@ from protocols.events import SIDES, Side
 KNOWN_WITHIN: Final = 8.0  # s for a board to say what it is
 HUB: Final = 0.5  # s that the other sources of a hub have after the first
 SILENT: Final = 5.0  # s without samples
+MOST_WAITING: Final = 20_000  # blocks, while a person thinks; half a minute of the fastest boards
 
 
 class LiveError(Exception):
@@ -75,7 +76,7 @@ class LiveStation:
         self._problems: dict[str, str] = {}
         self._unused: dict[Key, str] = {}  # why not all of a board's channels can be read
         self._wirings: dict[Key, Wiring] = {}
-        self._blocks: asyncio.Queue[tuple[Key, SampleBlock]] = asyncio.Queue()
+        self._blocks: asyncio.Queue[tuple[Key, SampleBlock]] = asyncio.Queue(MOST_WAITING)
         self._news = asyncio.Event()
 
     # -- the boards' sink
@@ -95,6 +96,8 @@ class LiveStation:
             elif isinstance(message, BoardStatus):
                 self._statuses[Key(board, message.source)] = message
             elif isinstance(message, SampleBlock):
+                if self._blocks.full():
+                    self._blocks.get_nowait()  # nobody has looked for long
                 self._blocks.put_nowait((Key(board, message.source), message))
         return messages
 
