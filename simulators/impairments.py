@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from random import Random
 from typing import Final, Protocol
 
@@ -238,11 +239,11 @@ def parse(texts: Sequence[str], *, seed: int = 1) -> tuple[Impairments, list[Fau
             if name in _OVER_CHUNKS:
                 over_chunks.append(_OVER_CHUNKS[name](_share(argument), seed + k))
             elif name == "disconnect":
-                over_chunks.append(Disconnect(float(parts[0]), float(parts[1])))
+                over_chunks.append(Disconnect(_number(parts[0]), _number(parts[1])))
             elif name == "gap":
-                over_chunks.append(Hush(float(parts[0]), float(parts[1])))
+                over_chunks.append(Hush(_number(parts[0]), _number(parts[1])))
             elif name in _OF_SENSORS and _fits(name, parts):
-                faults.append(_OF_SENSORS[name][2](parts[0], *(float(part) for part in parts[1:])))
+                faults.append(_OF_SENSORS[name][2](parts[0], *(_number(part) for part in parts[1:])))
             elif text == "swapped":
                 faults.append(Swapped())
             else:
@@ -258,6 +259,13 @@ def _fits(name: str, parts: Sequence[str]) -> bool:
     """Whether a sensor's defect is given a channel that can have it, and as many numbers as it takes."""
     channels, count, _ = _OF_SENSORS[name]
     return parts[0] in channels and len(parts) == 1 + count
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _share(text: str) -> float:

@@ -204,7 +204,7 @@ async def test_a_quiet_board_is_asked_whether_it_is_there_and_kept_while_it_answ
         async with asyncio.timeout(SOON):
             while len(device.air.reads) < before + 3:  # noqa: ASYNC110 - the fake tells nobody
                 await asyncio.sleep(0.01)
-        assert {uuid for uuid, _ in device.air.reads[before:]} == {gatt.BATTERY_LEVEL}
+        assert {uuid for uuid, _ in list(device.air.reads)[before:]} == {gatt.BATTERY_LEVEL}
         device.muted = False
         await link.send(GetInfo(sequence=1).to_body())
         await heard(link, Info)
