@@ -499,11 +499,14 @@ def _scenario(
 
 def _serve(play: Play, ports: Ports) -> None:
     """Serve until the session is over or a signal comes; says `ready` and where, once all ports are open."""
+    lost: PortError | None = None
     try:
         asyncio.run(_run(play, ports))
-    except PortError as wrong:
-        typer.echo(wrong, err=True)
-        raise typer.Exit(1) from None
+    except* PortError as wrong:  # of one that cannot be made, or that could not be kept
+        (lost, *_) = wrong.exceptions
+    if lost is not None:
+        typer.echo(lost, err=True)
+        raise typer.Exit(1)
 
 
 async def _run(play: Play, ports: Ports) -> None:
