@@ -503,7 +503,7 @@ def _serve(play: Play, ports: Ports) -> None:
     try:
         asyncio.run(_run(play, ports))
     except* PortError as wrong:  # of one that cannot be made, or that could not be kept
-        (lost, *_) = wrong.exceptions
+        lost = next(each for each in wrong.exceptions if isinstance(each, PortError))
     if lost is not None:
         typer.echo(lost, err=True)
         raise typer.Exit(1)
