@@ -162,6 +162,7 @@ def _source(
         clock=live.clock(key),
         clock_s=watched,
         status=live.status(key),
+        about=live.label(key.board),
         faults=seen.faults,
     )
     checks = board_checks(heard)

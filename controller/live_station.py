@@ -13,7 +13,7 @@ from controller.wiring import Key, ProblemName, Wire, Wiring, wiring
 from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board, BoardProblem
 from firmware_bridge.drivers import make_driver
-from firmware_bridge.link import Chunk
+from firmware_bridge.link import About, Chunk
 from firmware_bridge.messages import (
     BoardStatus,
     ChannelInfo,
@@ -73,6 +73,7 @@ class LiveStation:
         self._readers = {board.id: make_driver(board).reader for board in config.board}
         self._identities: dict[Key, Identity] = {}
         self._statuses: dict[Key, BoardStatus] = {}
+        self._abouts: dict[str, About] = {}
         self._problems: dict[str, str] = {}
         self._unused: dict[Key, str] = {}  # why not all of a board's channels can be read
         self._wirings: dict[Key, Wiring] = {}
@@ -100,6 +101,11 @@ class LiveStation:
                     self._blocks.get_nowait()  # nobody has looked for long
                 self._blocks.put_nowait((Key(board, message.source), message))
         return messages
+
+    def about(self, board: str, received_at: float, about: About) -> None:
+        """What a board says of itself to its link."""
+        del received_at
+        self._abouts[board] = about
 
     def link_down(self, board: str, received_at: float, reason: str) -> None:
         """A board's link was lost or closed; what that means comes as a problem."""
@@ -177,6 +183,10 @@ class LiveStation:
     def status(self, key: Key) -> BoardStatus | None:
         """What a source last said of its battery and its signal, None: nothing."""
         return self._statuses.get(key)
+
+    def label(self, board: str) -> About:
+        """What a board has said of itself to its link."""
+        return self._abouts.get(board, About())
 
     async def next_block(self, *, within: float) -> tuple[Key, SampleBlock] | None:
         """The next samples of any board, None when none come within so many seconds."""

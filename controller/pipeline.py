@@ -24,6 +24,7 @@ from firmware_bridge.messages import BoardFault, BoardStatus, Message, SampleBlo
 from firmware_bridge.messages import Identity as BoardIdentity
 from protocols.events import SIDES, AnyEvent, Health, Info, Severity, State, Telemetry
 from protocols.recording import (
+    AboutIn,
     ChunkIn,
     CommandIn,
     Dropped,
@@ -84,6 +85,7 @@ class Pipeline:
         self._columns: dict[Key, list[tuple[str, int]]] = {}  # what feeds the core, of what has been played
         self._troubles = Troubles(self.station)
         self._statuses: dict[Key, BoardStatus] = {}
+        self._abouts: dict[str, AboutIn] = {}
         self._up: dict[str, bool] = {board.id: False for board in self._config.board}
         self._t = 0.0
 
@@ -95,7 +97,7 @@ class Pipeline:
         Raises RecordingError for a board that the header does not name.
         """
         now = record.received_at
-        if isinstance(record, ChunkIn | LinkUp | LinkDown) and record.board not in self._readers:
+        if isinstance(record, ChunkIn | LinkUp | AboutIn | LinkDown) and record.board not in self._readers:
             raise RecordingError(f"there is input from a board {record.board!r}, which the header does not name")
         if isinstance(record, ChunkIn):
             return self._chunk(record)
@@ -106,6 +108,8 @@ class Pipeline:
         elif isinstance(record, LinkUp):
             self._readers[record.board].link_up()
             self._link(record.board, now, up=True)
+        elif isinstance(record, AboutIn):
+            self._abouts[record.board] = record
         elif isinstance(record, LinkDown):
             self._play(self._merge.down(record.board, now=now))
             self._link(record.board, now, up=False)
@@ -290,7 +294,7 @@ class Pipeline:
 
     def info(self) -> Info:
         """What the station is made of."""
-        return station_info(self._config, self.station, self._wirings, software=self._software)
+        return station_info(self._config, self.station, self._wirings, self._abouts, software=self._software)
 
     def health(self, *, recorder_dropped: int, outbox_depth: int | None, telemetry_dropped: int | None) -> Health:
         """How well the boards are heard, and what the outputs hold."""
@@ -298,6 +302,7 @@ class Pipeline:
             self.station,
             self._readers.values(),
             self._statuses.values(),
+            self._abouts.values(),
             links=self._up,
             samples_late=self.late,
             recorder_dropped=recorder_dropped,

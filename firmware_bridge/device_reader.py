@@ -141,7 +141,7 @@ class DeviceReader:
                 self._stamps.link_up()  # its time begins with its capture
             return [Acknowledged(of_sequence=COMMANDS.index(said.command), command=0, result=0, value=0)]
         if isinstance(said, Battery):
-            return [BoardStatus(source=0, battery_v=said.volts, rssi_dbm=0, samples_lost=0)]
+            return [BoardStatus(source=0, battery_v=said.volts or None)]
         if isinstance(said, LowBattery):
             self._faults = frozenset({"low_battery"})
         return [Heard(source=0)]

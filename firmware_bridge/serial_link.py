@@ -59,6 +59,8 @@ def _group(path: str) -> str:
 class SerialLink:
     """One open port. What ends it, an unplugged cable included, is raised by receive() as LinkError."""
 
+    about = None
+
     def __init__(self, port: serial.Serial) -> None:
         self._port = port
         self._fd: int = port.fileno()

@@ -17,6 +17,8 @@ CHUNK: Final = 4096  # bytes
 class TcpLink:
     """One TCP connection."""
 
+    about = None
+
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, name: str) -> None:
         self._reader = reader
         self._writer = writer

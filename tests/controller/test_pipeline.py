@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from controller.config import StationConfig
 from controller.pipeline import Pipeline
-from protocols.events import AnyEvent, Fault, Pair, SetSummary
-from protocols.recording import ChunkIn, CommandIn, Input, LinkDown, ProblemIn, RecordingError, Tick
+from protocols.events import AnyEvent, Fault, Health, Pair, SetSummary
+from protocols.recording import AboutIn, ChunkIn, CommandIn, Input, LinkDown, ProblemIn, RecordingError, Tick
 from simulators.gym import session_board, two_boards
 from simulators.impairments import Corrupt, Duplicate, Impairments, Jitter, Loss, Reorder
 from tests.controller.inputs import ANCHOR, finals, header, heard, log, played, short_set, station, together
@@ -188,6 +188,26 @@ def test_a_select_command_changes_the_exercise_of_the_next_set() -> None:
     records: list[Input] = sorted([*one_board(), select], key=lambda record: record.received_at)
     [summary] = [event for event in played(ONE, records) if isinstance(event, SetSummary)]
     assert (summary.exercise, summary.load_kg) == ("row", 20.0)
+
+
+def test_what_boards_say_to_their_links_stands_in_health_and_where_their_protocol_is_silent_in_info() -> None:
+    pipeline = Pipeline(header(TWO))
+    for record in boards_of_two()[:200]:
+        pipeline.feed(record)
+    assert health(pipeline).battery_pct is None
+    left, right = (board.id for board in TWO.board)
+    said = AboutIn(board=left, received_at=ANCHOR + 2.0, model="another", firmware="9", battery_pct=80)
+    pipeline.feed(said)
+    pipeline.feed(AboutIn(board=right, received_at=ANCHOR + 2.0, battery_pct=35))
+    now = health(pipeline)
+    assert (now.battery_v, now.battery_pct) == (3.7, 35)
+    assert pipeline.info().boards.split(",")[0] == f"{left}:virtual cable board left:1.2.0"
+    pipeline.feed(msgspec.structs.replace(said, battery_pct=None))
+    assert health(pipeline).battery_pct == 35
+
+
+def health(pipeline: Pipeline) -> Health:
+    return pipeline.health(recorder_dropped=0, outbox_depth=None, telemetry_dropped=None)
 
 
 def test_input_from_a_board_that_the_header_does_not_name_is_an_error_of_the_recording() -> None:

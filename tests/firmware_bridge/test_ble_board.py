@@ -11,11 +11,12 @@ from itertools import pairwise
 import pytest
 from dbus_fast import DBusError, Message
 
-from firmware_bridge import ble_radio
+from firmware_bridge import ble_link, ble_radio
 from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board
 from firmware_bridge.board_session import Timing
 from firmware_bridge.drivers import BoardConfig, make_driver
+from protocols import gatt
 from simulators.fake_bluez_gatt import FakeCharacteristic
 from simulators.fake_bluez_manners import Manners
 from simulators.fake_bluez_tree import Answer
@@ -96,6 +97,29 @@ async def test_it_streams_again_within_five_seconds_and_one_problem_came_and_wen
         assert await there.connections() == connections
     assert len({problem.name for problem in station.problems}) == 1
     assert not any(identity.restarted for identity in station.identities)
+
+
+async def test_what_a_board_says_to_its_link_is_told_and_its_battery_again_when_it_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ble_link, "BATTERY_EVERY", 0.1)
+    monkeypatch.setattr(ble_link, "LOOK_EVERY", 0.05)
+    level = [80]
+    (board,) = boards()
+    monkeypatch.setattr(
+        board, "read", lambda uuid, read=board.read: bytes(level) if uuid == gatt.BATTERY_LEVEL else read(uuid)
+    )
+    station = Station(URL)
+    async with air(board), alive(URL, station):
+        await station.until(lambda: bool(station.blocks and station.abouts))
+        about = station.abouts[0]
+        assert (about.address, about.model, about.battery_pct) == (FIRST, "virtual cable board", 80)
+        level[0] = 79
+        await station.until(lambda: station.abouts[-1].battery_pct == 79)
+        level[0] = 255  # no share of anything
+        await station.until(lambda: station.abouts[-1].battery_pct is None)
+    assert [each.battery_pct for each in station.abouts] == [80, 79, None]
+    assert station.problems == []
 
 
 async def test_an_absent_board_is_said_once_and_tried_ever_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:

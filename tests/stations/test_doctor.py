@@ -117,14 +117,18 @@ def test_devices_names_the_ports_of_a_configuration_and_does_without_bluetooth(t
 def test_devices_and_doctor_find_the_boards_in_the_air(tmp_path: Path) -> None:
     air = {VARIABLE: f"unix:path={tmp_path}/air/bus"}
     text = board("ble:?name=cable-left") + '[[station.board]]\nid = "gone"\nurl = "ble://C0:DE:00:00:00:09"\n'
+    text += '[[station.board]]\nid = "cell"\nurl = "ble:?name=Progressor_2"\ndriver = "tindeq"\n'
     config = write_config(tmp_path, text)
     with simulator("ble", "--folder", str(tmp_path / "air"), "--two-boards", "--driver", "cablelink,tindeq", *REST):
         code, listed = said("devices", config, "--seconds", "2", **air)
         assert code == 0
-        assert 'driver = "tindeq" │ │' in listed
+        assert 'driver = "tindeq" │ one/cell │' in listed
         assert "a cablelink board, named 'cable-left'; driver = \"cablelink\" │ one/board │" in listed
         assert "│ ble://C0:DE:00:00:00:09 │ configured, and not seen; is it on and near? │ one/gone │" in listed
         code, text = said("doctor", config, "--seconds", "3", **air)
     assert code == 1
     assert "│ ok │ link │ ble:?name=cable-left │" in text
+    assert "│ ok │ label │ cable-left, cable station, virtual cable board, C0DE00000001 │" in text
+    assert "│ ok │ battery │ 3.70 V, 80 % │" in text
+    assert "│ ok │ battery │ 3.91 V │" in text
     assert "one/gone: link: ble://C0:DE:00:00:00:09: C0:DE:00:00:00:09 is not seen" in text
