@@ -120,10 +120,13 @@ class LiveStation:
 
     # -- for whoever reads
 
-    async def channels(self) -> list[LiveChannel]:
-        """What can be read, once every board has said what it is or why it cannot. Raises LiveError for nothing."""
+    async def channels(self, *, within: float = KNOWN_WITHIN) -> list[LiveChannel]:
+        """What can be read, once every board has said what it is or why it cannot. Raises LiveError for nothing.
+
+        within: s that the boards get for it.
+        """
         try:
-            async with asyncio.timeout(KNOWN_WITHIN):
+            async with asyncio.timeout(within):
                 while {key.board for key in self._identities} | set(self._problems) != set(self._readers):
                     self._news.clear()
                     await self._news.wait()
@@ -213,10 +216,13 @@ class LiveStation:
 
 
 @asynccontextmanager
-async def opened(config: CalibratedStation) -> AsyncIterator[LiveStation]:
-    """A station whose boards live as long as the context; they are stopped and their links closed at its end."""
+async def opened(config: CalibratedStation, *, radio: Radio | None = None) -> AsyncIterator[LiveStation]:
+    """A station whose boards live as long as the context; they are stopped and their links closed at its end.
+
+    radio: the Bluetooth that several stations share, None: one of its own.
+    """
     live = LiveStation(config)
-    radio = Radio()
+    radio = radio or Radio()
     boards = [Board(each, live, live.problem, radio=radio) for each in config.board]
     tasks = [asyncio.create_task(board.run(), name=f"board {board.config.id}") for board in boards]
     try:

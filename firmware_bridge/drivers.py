@@ -212,12 +212,12 @@ def _rate(said: str) -> int | None:
 
 def wire_of(url: str) -> Wire:
     """What the link that a URL names carries."""
-    return "messages" if _is_ble(url) else "stream"
+    return "messages" if is_ble(url) else "stream"
 
 
 def check_url(url: str) -> None:
     """Raise ValueError, saying what is wrong, when no link can be made of a URL."""
-    if _is_ble(url):
+    if is_ble(url):
         sought(url, service=CABLELINK.service)
     else:
         _parsed(url)
@@ -228,7 +228,8 @@ def device_of(url: str) -> str | None:
     return _parsed(url)[1] if urlsplit(url).scheme == "serial" else None
 
 
-def _is_ble(url: str) -> bool:
+def is_ble(url: str) -> bool:
+    """Whether a URL names a board in the air."""
     return urlsplit(url).scheme == "ble"
 
 
@@ -265,7 +266,7 @@ async def open_link(url: str, *, baud: int = BAUD, driver: str = "cablelink", ra
     driver: who is looked for over Bluetooth; radio: the Bluetooth that all links of the program share.
     Raises LinkError when it cannot be opened, ValueError for a wrong URL.
     """
-    if _is_ble(url):
+    if is_ble(url):
         profile = PROFILES[driver]
         return await open_ble(sought(url, service=profile.service), profile=profile, radio=radio or Radio())
     scheme, where, number = _parsed(url, baud=baud)
