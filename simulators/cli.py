@@ -385,9 +385,9 @@ def _play(
     wrongs = tuple(impair or ())
     now = time.monotonic()
     if csv is not None:
-        restarts = timeline is not None and bool(timeline.restarts)
-        if truth is not None or side is not None or two or faults or restarts or drivers != "cablelink":
-            options = "--truth, --side, --two-boards, --driver, restarts and a sensor's defects"
+        is_struck = timeline is not None and timeline.strikes_the_board
+        if truth is not None or side is not None or two or faults or is_struck or drivers != "cablelink":
+            options = "--truth, --side, --two-boards, --driver, and faults of the board or of its sensors"
             raise BadParameter(f"{options} go with a scenario, not with --csv")
         try:
             recording = read_csv(csv)
@@ -415,7 +415,7 @@ def _play(
     for k, (each, speaks) in enumerate(zip(sides, names, strict=True)):
         board = _board(
             speaks, session, side=each, line=line, now=now, ppm=-ppm if k else ppm, loop=not once, faults=faults,
-            world=world if two else None, restarts=timeline.restarts if timeline is not None else [], links=links,
+            world=world if two else None, script=timeline, links=links,
             max_body=max_body,
         )  # fmt: skip
         boards.append((f"-{each}" if two else "", board))
@@ -445,7 +445,7 @@ def _board(
     loop: bool,
     faults: list[Fault],
     world: World | None,
-    restarts: list[float],
+    script: Script | None,
     links: tuple[str, ...],
     max_body: int,
 ) -> VirtualBoard | Twin:
@@ -454,8 +454,8 @@ def _board(
         raise BadParameter(f"no driver {driver!r} over this link; there are {', '.join(links)}")
     if driver == "cablelink":
         return session_board(
-            session, side=side, now=now, ppm=ppm, loop=loop, faults=faults, world=world, restarts=restarts,
-            max_body=max_body,
+            session, side=side, now=now, ppm=ppm, loop=loop, faults=faults, world=world, max_body=max_body,
+            restarts=script.restarts if script is not None else (), paces=script.paces if script is not None else (),
         )  # fmt: skip
     rate_hz = session.scenario.rate_hz
     try:
@@ -465,7 +465,9 @@ def _board(
         )  # fmt: skip
     except ValueError as wrong:
         raise BadParameter(str(wrong)) from None
-    made.restarts.extend(restarts)
+    if script is not None:
+        made.restarts.extend(script.restarts)
+        made.paces.extend(script.paces)
     return made
 
 

@@ -33,6 +33,7 @@ def session_board(
     faults: Sequence[Fault] = (),
     world: World | None = None,
     restarts: Sequence[float] = (),
+    paces: Sequence[tuple[float, float]] = (),
     max_body: int = MAX_BODY,
 ) -> VirtualBoard:
     """A board that streams a session; `side`: only the channels of that cable. Raises ValueError without any."""
@@ -49,6 +50,7 @@ def session_board(
         model="virtual cable board" if side is None else f"virtual cable board, {side}",
         world=world,
         restarts=restarts,
+        paces=paces,
         max_body=max_body,
     )
 
