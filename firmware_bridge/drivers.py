@@ -25,10 +25,11 @@ from firmware_bridge.protocol import Capabilities, Driver, Scheme
 from firmware_bridge.serial_link import open_serial
 from firmware_bridge.tcp_link import open_tcp
 from protocols import chronojump
-from protocols.ascii_line import AsciiLine, LineFormat
+from protocols.ascii_line import AsciiLine
 from protocols.device import Dialect
 from protocols.framing import Wire
 from protocols.gatt import CABLELINK, PROFILES
+from protocols.sample_lines import LineFormat
 from protocols.tindeq import Tindeq
 
 BAUD: Final = 921_600
@@ -41,7 +42,7 @@ LINE_BYTES: Final = 20  # of a sample; it has been taken before it goes over the
 
 
 class LineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What stands in the lines of a device that prints them; see protocols.ascii_line for the columns."""
+    """What stands in the lines of a device that prints them; see protocols.sample_lines for the columns."""
 
     columns: Annotated[list[str], Meta(min_length=1)]
     separator: str = ";"

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 from typer import BadParameter, Context, Option
 
-from protocols.ascii_line import LineFormat
+from protocols.sample_lines import LineFormat
 from simulators.ble_boards import peripherals
 from simulators.ble_cablelink import MTU, longest
 from simulators.ble_port import BlePort

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from protocols.ascii_line import SKIP, TIMES, LineFormat
 from protocols.events import SIDES, Side
 from protocols.framing import MAX_BODY
 from protocols.neutral_csv import CHANNELS
+from protocols.sample_lines import SKIP, TIMES, LineFormat
 from simulators.scenarios import Fault, Session
 from simulators.simulated_ascii import SimulatedAsciiLine
 from simulators.simulated_chronojump import SimulatedEncoder, SimulatedForceSensor, SimulatedFourCells

@@ -8,10 +8,10 @@ from typing import Final
 
 from typer import BadParameter
 
-from protocols.ascii_line import LineFormat
 from protocols.events import Side
 from protocols.framing import MAX_BODY
 from protocols.neutral_csv import CsvError, read_csv
+from protocols.sample_lines import LineFormat
 from simulators import fault_scripts
 from simulators.fault_scripts import Script
 from simulators.gym import session_board, twin

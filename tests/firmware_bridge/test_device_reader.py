@@ -13,7 +13,8 @@ from firmware_bridge.device_reader import DeviceReader, Stamps
 from firmware_bridge.drivers import BoardConfig, LineConfig, link_problem, make_driver
 from firmware_bridge.link import Chunk
 from firmware_bridge.messages import Acknowledged, BoardStatus, Identity, Message, SampleBlock
-from protocols.ascii_line import AsciiLine, LineFormat
+from protocols.ascii_line import AsciiLine
+from protocols.sample_lines import LineFormat
 from protocols.tindeq import Message as Said
 from protocols.tindeq import Tag, Tindeq, weights
 
