@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from controller.core.diagnostic import Diagnosis, Severity
+from controller.station_views import firmware_of, model_of
+from firmware_bridge.link import About
 from firmware_bridge.messages import BoardFault, BoardStatus, ClockState, Identity, ReaderCounters
 from firmware_bridge.protocol import Capabilities
 
@@ -43,6 +45,7 @@ class Heard:
     clock: ClockState | None
     clock_s: float  # for how long the clock was watched
     status: BoardStatus | None
+    about: About  # what it says to its link
     faults: AbstractSet[BoardFault]
 
 
@@ -50,12 +53,17 @@ def board_checks(heard: Heard) -> list[Check]:
     """All that is to be said of a board besides its channels."""
     identity = heard.identity
     trial = ", experimental: not tried on hardware here" if heard.can.is_experimental else ""
+    about = heard.about
     uid = f", uid {identity.uid}" if identity.uid else ""
+    model, firmware = model_of(identity, about), firmware_of(identity, about)
+    label = ", ".join(each for each in (about.name, about.manufacturer, about.model, about.serial) if each is not None)
     checks = [
         Check("driver", "info", f"for {heard.can.name}{trial}"),
-        Check("model", "info", f"{identity.model or 'not said'}{uid}"),
-        Check("firmware", "info", "not said" if identity.firmware in ("", "?") else identity.firmware),
+        Check("model", "info", f"{model or 'not said'}{uid}"),
+        Check("firmware", "info", firmware or "not said"),
     ]
+    if label:
+        checks.append(Check("label", "info", label))
     if heard.samples is not None:
         checks += [Check(each.name, each.severity, each.text) for each in heard.samples.findings[:2]]
     checks += [_frames(heard.frames, heard.can), *_clock(heard), _battery(heard)]
@@ -98,8 +106,10 @@ def _clock(heard: Heard) -> list[Check]:
 
 
 def _battery(heard: Heard) -> Check:
-    volts = heard.status.battery_v if heard.status is not None else 0.0
-    text = f"{volts:.2f} V" if volts > 0.0 else "not said"
+    volts = heard.status.battery_v if heard.status is not None else None
+    share = heard.about.battery_pct
+    said = [f"{volts:.2f} V"] if volts is not None else []
+    text = ", ".join([*said, f"{share} %"] if share is not None else said) or "not said"
     if "low_battery" in heard.faults:
         return Check("battery", "error", f"{text}, low: {FAULTS['low_battery']}")
     return Check("battery", "info", text)

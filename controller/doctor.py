@@ -1,10 +1,11 @@
-"""Opens every configured board and says of each how it is, and what is wrong with all of them at the end."""
+"""Opens all configured boards at once and says of each how it is, and what is wrong with all of them at the end."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +20,13 @@ from controller.config import StationConfig
 from controller.conversation import Conversation
 from controller.core.diagnostic import diagnose
 from controller.diagnose import FIRST_MOMENT, MARKS
-from controller.live_station import LiveChannel, LiveError, LiveStation, opened
+from controller.live_station import KNOWN_WITHIN, LiveChannel, LiveError, LiveStation, opened
 from controller.wiring import Key
-from firmware_bridge.drivers import BoardConfig, device_of, expected_rate, make_driver
+from firmware_bridge.ble_radio import Radio
+from firmware_bridge.drivers import BoardConfig, device_of, expected_rate, is_ble, make_driver
 from firmware_bridge.messages import BoardFault, ReaderCounters, SampleBlock
 
+CONNECTED_IN: Final = 2.0  # s that a board in the air takes, with all that is read of it
 LOOK: Final = 0.25  # s that is waited for samples at a time
 
 
@@ -52,11 +55,23 @@ def twice(stations: Sequence[StationConfig]) -> list[str]:
 async def doctor(
     stations: Sequence[CalibratedStation], *, same: Sequence[str], seconds: float, console: Console
 ) -> bool:
-    """Examine stations one after the other and end with what is wrong; same: from `twice`. False when anything is."""
-    amiss = [("configuration", Check("boards", "error", text)) for text in same]
-    for station in stations:
-        amiss += await examined(station, seconds=seconds, console=console)
+    """Examine all stations at once and end with what is wrong; same: from `twice`. False when anything is."""
     talk = Conversation(console)
+    radio = Radio()
+    with talk.waiting() as tell:
+        looks = _Looks(stations, seconds, tell)
+        async with asyncio.TaskGroup() as tasks:
+            examinations = [
+                tasks.create_task(_examined(station, looks, radio=radio), name=f"examine {station.id}")
+                for station in stations
+            ]
+    amiss = [("configuration", Check("boards", "error", text)) for text in same]
+    for examination in examinations:
+        found = examination.result()
+        for name, checks in found:
+            _show(name, checks, console)
+        own = [(name, each) for name, checks in found for each in checks if each.severity != "info"]
+        amiss += sorted(own, key=lambda each: each[1].severity != "error")
     for severity, title in (("error", "wrong"), ("warning", "to look at")):
         lines = [f"  {name}: {each.what}: {each.text}" for name, each in amiss if each.severity == severity]
         if lines:
@@ -70,37 +85,53 @@ async def doctor(
     return not errors
 
 
-async def examined(station: CalibratedStation, *, seconds: float, console: Console) -> list[tuple[str, Check]]:
-    """Show how each board of a station is; returns what is amiss, with the board's name, the worst first."""
-    talk = Conversation(console)
-    async with opened(station) as live:
+class _Looks:
+    """How far the looks at several stations are, shown as one."""
+
+    def __init__(
+        self, stations: Sequence[CalibratedStation], seconds: float, tell: Callable[[str, float], None]
+    ) -> None:
+        self.seconds = seconds
+        self._tell = tell
+        in_the_air = sum(is_ble(board.url) for station in stations for board in station.board)
+        self.known_within = KNOWN_WITHIN + CONNECTED_IN * in_the_air  # s; an adapter makes one connection at a time
+        self._shares = dict.fromkeys((station.id for station in stations), 0.0)
+        whose = "its" if len(self._shares) == 1 else "their"
+        self._text = f"{', '.join(self._shares)}: looking at {whose} boards for {seconds:g} s"
+
+    def at(self, station: str, share: float) -> None:
+        """One of them is so far, 0 to 1."""
+        self._shares[station] = share
+        self._tell(self._text, sum(self._shares.values()) / len(self._shares))
+
+
+async def _examined(station: CalibratedStation, looks: _Looks, *, radio: Radio) -> list[tuple[str, list[Check]]]:
+    """How each board of a station is, with its name."""
+    async with opened(station, radio=radio) as live:
         channels: list[LiveChannel] = []
         with suppress(LiveError):  # each board says below what it lacks
-            channels = await live.channels()
+            channels = await live.channels(within=looks.known_within)
         before = {board.id: live.counters(board.id) for board in station.board}
-        seen, watched = await _watched(live, talk, seconds=seconds) if live.identities else ({}, 0.0)
-        amiss: list[tuple[str, Check]] = []
-        for board in station.board:
-            checks = _board(live, board, channels, seen, frames=before[board.id], watched=watched)
-            name = f"{station.id}/{board.id}"
-            _show(name, checks, console)
-            amiss += [(name, each) for each in checks if each.severity != "info"]
-    return sorted(amiss, key=lambda each: each[1].severity != "error")
+        seen, watched = await _watched(live, looks) if live.identities else ({}, 0.0)
+        looks.at(station.id, 1.0)
+        return [
+            (f"{station.id}/{board.id}", _board(live, board, channels, seen, frames=before[board.id], watched=watched))
+            for board in station.board
+        ]
 
 
-async def _watched(live: LiveStation, talk: Conversation, *, seconds: float) -> tuple[dict[Key, _Seen], float]:
-    """What the boards send in so many seconds; and those seconds, with the time before in which clocks were fitted."""
+async def _watched(live: LiveStation, looks: _Looks) -> tuple[dict[Key, _Seen], float]:
+    """What the boards send while it is looked; and for how long, with the time before in which clocks were fitted."""
     seen: dict[Key, _Seen] = defaultdict(_Seen)
     live.forget()
     begun = time.monotonic() + FIRST_MOMENT
-    with talk.waiting() as tell:
-        while (now := time.monotonic()) < begun + seconds:
-            tell(f"{live.config.id}: looking at its boards for {seconds:g} s", (now - begun) / seconds)
-            found = await live.next_block(within=LOOK)
-            if found is not None and found[1].times[0] >= begun:
-                key, block = found
-                seen[key].blocks.append(block)
-                seen[key].faults |= block.faults
+    while (now := time.monotonic()) < begun + looks.seconds:
+        looks.at(live.config.id, max(now - begun, 0.0) / looks.seconds)
+        found = await live.next_block(within=LOOK)
+        if found is not None and found[1].times[0] >= begun:
+            key, block = found
+            seen[key].blocks.append(block)
+            seen[key].faults |= block.faults
     return seen, time.monotonic() - begun
 
 
@@ -162,6 +193,7 @@ def _source(
         clock=live.clock(key),
         clock_s=watched,
         status=live.status(key),
+        about=live.label(key.board),
         faults=seen.faults,
     )
     checks = board_checks(heard)

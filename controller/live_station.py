@@ -13,7 +13,7 @@ from controller.wiring import Key, ProblemName, Wire, Wiring, wiring
 from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board, BoardProblem
 from firmware_bridge.drivers import make_driver
-from firmware_bridge.link import Chunk
+from firmware_bridge.link import About, Chunk
 from firmware_bridge.messages import (
     BoardStatus,
     ChannelInfo,
@@ -28,6 +28,7 @@ from protocols.events import SIDES, Side
 KNOWN_WITHIN: Final = 8.0  # s for a board to say what it is
 HUB: Final = 0.5  # s that the other sources of a hub have after the first
 SILENT: Final = 5.0  # s without samples
+MOST_WAITING: Final = 20_000  # blocks, while a person thinks; half a minute of the fastest boards
 
 
 class LiveError(Exception):
@@ -72,10 +73,11 @@ class LiveStation:
         self._readers = {board.id: make_driver(board).reader for board in config.board}
         self._identities: dict[Key, Identity] = {}
         self._statuses: dict[Key, BoardStatus] = {}
+        self._abouts: dict[str, About] = {}
         self._problems: dict[str, str] = {}
         self._unused: dict[Key, str] = {}  # why not all of a board's channels can be read
         self._wirings: dict[Key, Wiring] = {}
-        self._blocks: asyncio.Queue[tuple[Key, SampleBlock]] = asyncio.Queue()
+        self._blocks: asyncio.Queue[tuple[Key, SampleBlock]] = asyncio.Queue(MOST_WAITING)
         self._news = asyncio.Event()
 
     # -- the boards' sink
@@ -95,8 +97,15 @@ class LiveStation:
             elif isinstance(message, BoardStatus):
                 self._statuses[Key(board, message.source)] = message
             elif isinstance(message, SampleBlock):
+                if self._blocks.full():
+                    self._blocks.get_nowait()  # nobody has looked for long
                 self._blocks.put_nowait((Key(board, message.source), message))
         return messages
+
+    def about(self, board: str, received_at: float, about: About) -> None:
+        """What a board says of itself to its link."""
+        del received_at
+        self._abouts[board] = about
 
     def link_down(self, board: str, received_at: float, reason: str) -> None:
         """A board's link was lost or closed; what that means comes as a problem."""
@@ -111,10 +120,13 @@ class LiveStation:
 
     # -- for whoever reads
 
-    async def channels(self) -> list[LiveChannel]:
-        """What can be read, once every board has said what it is or why it cannot. Raises LiveError for nothing."""
+    async def channels(self, *, within: float = KNOWN_WITHIN) -> list[LiveChannel]:
+        """What can be read, once every board has said what it is or why it cannot. Raises LiveError for nothing.
+
+        within: s that the boards get for it.
+        """
         try:
-            async with asyncio.timeout(KNOWN_WITHIN):
+            async with asyncio.timeout(within):
                 while {key.board for key in self._identities} | set(self._problems) != set(self._readers):
                     self._news.clear()
                     await self._news.wait()
@@ -175,6 +187,10 @@ class LiveStation:
         """What a source last said of its battery and its signal, None: nothing."""
         return self._statuses.get(key)
 
+    def label(self, board: str) -> About:
+        """What a board has said of itself to its link."""
+        return self._abouts.get(board, About())
+
     async def next_block(self, *, within: float) -> tuple[Key, SampleBlock] | None:
         """The next samples of any board, None when none come within so many seconds."""
         try:
@@ -200,10 +216,13 @@ class LiveStation:
 
 
 @asynccontextmanager
-async def opened(config: CalibratedStation) -> AsyncIterator[LiveStation]:
-    """A station whose boards live as long as the context; they are stopped and their links closed at its end."""
+async def opened(config: CalibratedStation, *, radio: Radio | None = None) -> AsyncIterator[LiveStation]:
+    """A station whose boards live as long as the context; they are stopped and their links closed at its end.
+
+    radio: the Bluetooth that several stations share, None: one of its own.
+    """
     live = LiveStation(config)
-    radio = Radio()
+    radio = radio or Radio()
     boards = [Board(each, live, live.problem, radio=radio) for each in config.board]
     tasks = [asyncio.create_task(board.run(), name=f"board {board.config.id}") for board in boards]
     try:

@@ -15,15 +15,17 @@ from controller.calibration_file import CalibratedStation
 from controller.core.settings import Identity
 from controller.core.station import Station
 from controller.merge import Merge, Sample
+from controller.rate_watch import RateWatch
 from controller.station_views import station_health, station_info
 from controller.troubles import Said, Troubles
 from controller.wiring import Key, ProblemName, Wiring, wiring
-from firmware_bridge.drivers import make_driver
+from firmware_bridge.drivers import expected_rate, make_driver
 from firmware_bridge.link import Chunk
 from firmware_bridge.messages import BoardFault, BoardStatus, Message, SampleBlock
 from firmware_bridge.messages import Identity as BoardIdentity
 from protocols.events import SIDES, AnyEvent, Health, Info, Severity, State, Telemetry
 from protocols.recording import (
+    AboutIn,
     ChunkIn,
     CommandIn,
     Dropped,
@@ -62,6 +64,7 @@ class Pipeline:
         """Begin a session. Raises RecordingError when the header's settings are of another version."""
         try:
             self._config = msgspec.json.decode(header.settings, type=CalibratedStation)
+            self._boards = {board.id: board for board in self._config.board}
             self._readers = {board.id: make_driver(board).reader for board in self._config.board}
         except (msgspec.MsgspecError, ValueError) as error:
             raise RecordingError(f"the recording's settings are of another version: {error}") from None
@@ -81,9 +84,11 @@ class Pipeline:
         self._wirings: dict[Key, Wiring] = {}  # by what came last
         self._played: dict[Key, Wiring] = {}  # by what has been played; samples of before may still wait
         self._faults: dict[Key, frozenset[BoardFault]] = {}
+        self._rates: dict[Key, RateWatch] = {}  # of those of whom it is known what they were asked for
         self._columns: dict[Key, list[tuple[str, int]]] = {}  # what feeds the core, of what has been played
         self._troubles = Troubles(self.station)
         self._statuses: dict[Key, BoardStatus] = {}
+        self._abouts: dict[str, AboutIn] = {}
         self._up: dict[str, bool] = {board.id: False for board in self._config.board}
         self._t = 0.0
 
@@ -95,7 +100,7 @@ class Pipeline:
         Raises RecordingError for a board that the header does not name.
         """
         now = record.received_at
-        if isinstance(record, ChunkIn | LinkUp | LinkDown) and record.board not in self._readers:
+        if isinstance(record, ChunkIn | LinkUp | AboutIn | LinkDown) and record.board not in self._readers:
             raise RecordingError(f"there is input from a board {record.board!r}, which the header does not name")
         if isinstance(record, ChunkIn):
             return self._chunk(record)
@@ -106,6 +111,8 @@ class Pipeline:
         elif isinstance(record, LinkUp):
             self._readers[record.board].link_up()
             self._link(record.board, now, up=True)
+        elif isinstance(record, AboutIn):
+            self._abouts[record.board] = record
         elif isinstance(record, LinkDown):
             self._play(self._merge.down(record.board, now=now))
             self._link(record.board, now, up=False)
@@ -163,6 +170,9 @@ class Pipeline:
             if instant.block.faults != self._faults.get(instant.key, frozenset()):
                 self._board_faults(instant, t)
             self._feed(instant, t)
+            rate = self._rates.get(instant.key)
+            if rate is not None and rate.sample(t):
+                self._rate_said(instant.key, rate, t)
 
     def _feed(self, instant: _Instant, t: float) -> None:
         values: dict[str, Any] = {}
@@ -222,6 +232,7 @@ class Pipeline:
         """From here on the samples of a source are of this boot and these channels."""
         before = self._played.get(key)
         self._played[key] = found
+        self._watch_rate(key, found.identity, t)
         self._columns[key] = [(f"{wire.side}_{wire.kind}", wire.column) for wire in found.wires]
         for wire in found.wires if before is None or before.wires != found.wires else ():
             if wire.kind == "force":
@@ -232,6 +243,14 @@ class Pipeline:
             self.station.describe(side, firmware=found.identity.firmware)
             if before is not None and before.identity.boot_id != found.identity.boot_id:
                 self.station.restarted(side, t=t)
+
+    def _watch_rate(self, key: Key, identity: BoardIdentity, t: float) -> None:
+        before = self._rates.pop(key, None)
+        asked = expected_rate(self._boards[key.board], identity)
+        if asked is not None:
+            self._rates[key] = RateWatch(asked)
+        if before is not None and before.off is not None:
+            self._troubles.say(t, "rate_differs", str(key), None)
 
     def _board_faults(self, instant: _Instant, t: float) -> None:
         """What a board says of itself with its samples has changed."""
@@ -248,8 +267,22 @@ class Pipeline:
                 )  # fmt: skip
         self._faults[key] = now
 
+    def _rate_said(self, key: Key, rate: RateWatch, t: float) -> None:
+        """A board has begun to keep another rate than it was asked for, or ceased to."""
+        said: Said | None = None
+        if rate.off is not None:
+            text = f"board {key.board} takes {rate.off:.4g} samples a second, {rate.asked:g} were asked for"
+            said = ("warning", f"{text}; is its timer set up right, and rate_hz?")
+        self._troubles.say(t, "rate_differs", str(key), said)
+
     def _link(self, board: str, now: float, *, up: bool) -> None:
         self._up[board] = up
+        for key, rate in self._rates.items():
+            if key.board == board:
+                was_off = rate.off is not None
+                rate.reset()
+                if was_off:
+                    self._rate_said(key, rate, self._stream(now))
         if any(key.board == board and known.sides for key, known in self._wirings.items()):
             self.station.advance(self._stream(now))
 
@@ -290,7 +323,7 @@ class Pipeline:
 
     def info(self) -> Info:
         """What the station is made of."""
-        return station_info(self._config, self.station, self._wirings, software=self._software)
+        return station_info(self._config, self.station, self._wirings, self._abouts, software=self._software)
 
     def health(self, *, recorder_dropped: int, outbox_depth: int | None, telemetry_dropped: int | None) -> Health:
         """How well the boards are heard, and what the outputs hold."""
@@ -298,6 +331,7 @@ class Pipeline:
             self.station,
             self._readers.values(),
             self._statuses.values(),
+            self._abouts.values(),
             links=self._up,
             samples_late=self.late,
             recorder_dropped=recorder_dropped,

@@ -16,7 +16,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from protocols.recording import MAGIC, ChunkIn, CommandIn, Dropped, Header, Input, LinkDown, LinkUp, ProblemIn, encode
+from protocols.recording import (
+    MAGIC,
+    AboutIn,
+    ChunkIn,
+    CommandIn,
+    Dropped,
+    Header,
+    Input,
+    LinkDown,
+    LinkUp,
+    ProblemIn,
+    encode,
+)
 
 QUEUE_BYTES: Final = 64 * 1024 * 1024
 WRITE_EVERY: Final = 0.05  # s
@@ -170,7 +182,7 @@ class Recorder:
 
     def _still_owed(self, records: list[Input]) -> list[Input]:
         """Of what could not be written: what the samples to come cannot be read without, and how much is missing."""
-        kept: list[Input] = [r for r in records if isinstance(r, LinkUp | LinkDown | CommandIn | ProblemIn)]
+        kept: list[Input] = [r for r in records if isinstance(r, LinkUp | AboutIn | LinkDown | CommandIn | ProblemIn)]
         lost = sum(len(record.data) for record in records if isinstance(record, ChunkIn))
         marked = sum(record.bytes for record in records if isinstance(record, Dropped))
         with self._lock:

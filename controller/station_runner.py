@@ -21,10 +21,10 @@ from controller.pipeline import Pipeline
 from controller.recorder import Recorder
 from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board, BoardProblem
-from firmware_bridge.link import Chunk
+from firmware_bridge.link import About, Chunk
 from firmware_bridge.messages import Message
 from protocols.events import AnyEvent, CommandResult, Info, State, kind
-from protocols.recording import ChunkIn, CommandIn, Header, Input, LinkDown, LinkUp, ProblemIn, Tick
+from protocols.recording import AboutIn, ChunkIn, CommandIn, Header, Input, LinkDown, LinkUp, ProblemIn, Tick
 
 TELEMETRY_EVERY: Final = 0.1  # s
 TICK_EVERY: Final = 1.0  # s
@@ -98,6 +98,18 @@ class StationRunner:
     def chunk(self, board: str, chunk: Chunk) -> list[Message]:
         """A board's bytes came."""
         return self._input(ChunkIn(board=board, received_at=chunk.received_at, data=chunk.data))
+
+    def about(self, board: str, received_at: float, about: About) -> None:
+        """What a board says of itself to its link."""
+        self._input(
+            AboutIn(
+                board=board,
+                received_at=received_at,
+                model=about.model,
+                firmware=about.firmware,
+                battery_pct=about.battery_pct,
+            )
+        )
 
     def link_down(self, board: str, received_at: float, reason: str) -> None:
         """A board's link was lost or closed."""

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Protocol
 
 from controller.config import StationConfig
 from controller.core.station import ALGORITHM, Station
 from controller.wiring import Key, Wiring
+from firmware_bridge.device_reader import UNKNOWN
 from firmware_bridge.messages import BoardStatus, Identity
 from firmware_bridge.protocol import Reader
 from protocols.events import SIDES, UNITS, Health, Info
+from protocols.recording import AboutIn
 
 
-def station_info(config: StationConfig, station: Station, wirings: Mapping[Key, Wiring], *, software: str) -> Info:
-    """What the station is made of."""
+def station_info(
+    config: StationConfig,
+    station: Station,
+    wirings: Mapping[Key, Wiring],
+    abouts: Mapping[str, AboutIn],
+    *,
+    software: str,
+) -> Info:
+    """What the station is made of; abouts: what boards say of themselves to their links, by the board."""
     left, right = station.view("left"), station.view("right")
     boards = {key: known.identity for key, known in wirings.items()}
     return Info(
@@ -27,22 +37,52 @@ def station_info(config: StationConfig, station: Station, wirings: Mapping[Key, 
         right_calibration=right.calibration if right is not None else None,
         left_calibration_date=left.calibrated if left is not None else None,
         right_calibration_date=right.calibrated if right is not None else None,
-        boards=",".join(f"{key.board}:{_board(board)}" for key, board in boards.items()),
+        boards=",".join(f"{key.board}:{_board(board, abouts.get(key.board))}" for key, board in boards.items()),
         software=software,
         algorithm=ALGORITHM,
         units=UNITS,
     )
 
 
-def _board(identity: Identity) -> str:
+def _board(identity: Identity, about: AboutIn | None) -> str:
     """A board's model and firmware, and whether its driver has yet to be tried on hardware."""
-    return f"{identity.model}:{identity.firmware}" + (":experimental" if identity.is_experimental else "")
+    model, firmware = model_of(identity, about), firmware_of(identity, about)
+    return f"{_plain(model)}:{_plain(firmware)}" + (":experimental" if identity.is_experimental else "")
+
+
+def _plain(text: str | None) -> str:
+    """Without what separates one board, or one word of a board, from the next."""
+    return " ".join((text or "?").replace(",", " ").replace(":", " ").split())
+
+
+class Labelled(Protocol):
+    """Whatever says of itself what it is."""
+
+    @property
+    def model(self) -> str | None:
+        """Its model."""
+
+    @property
+    def firmware(self) -> str | None:
+        """Its firmware's version."""
+
+
+def model_of(identity: Identity, about: Labelled | None) -> str | None:
+    """What a board calls itself in its protocol, else to its link, None: nowhere."""
+    return identity.model or (about.model if about is not None else None)
+
+
+def firmware_of(identity: Identity, about: Labelled | None) -> str | None:
+    """The same of its firmware's version."""
+    said = identity.firmware if identity.firmware != UNKNOWN else ""
+    return said or (about.firmware if about is not None else None)
 
 
 def station_health(
     station: Station,
     readers: Collection[Reader],
     statuses: Collection[BoardStatus],
+    abouts: Collection[AboutIn],
     *,
     links: Mapping[str, bool],
     samples_late: int,
@@ -56,8 +96,9 @@ def station_health(
     """
     counters = [reader.counters for reader in readers]
     clocks = [clock for reader in readers for clock in reader.clocks.values()]
-    batteries = [status.battery_v for status in statuses if status.battery_v > 0.0]
-    signals = [status.rssi_dbm for status in statuses if status.rssi_dbm != 0]
+    batteries = [status.battery_v for status in statuses if status.battery_v is not None]
+    shares = [about.battery_pct for about in abouts if about.battery_pct is not None]
+    signals = [status.rssi_dbm for status in statuses if status.rssi_dbm is not None]
     left, right = station.view("left"), station.view("right")
     return Health(
         ts=station.ts,
@@ -71,6 +112,7 @@ def station_health(
         clock_uncertainty_ms=round(max(clock.uncertainty for clock in clocks) * 1000.0, 3) if clocks else None,
         clock_skew_ppm=round(max(clocks, key=lambda clock: abs(clock.skew_ppm)).skew_ppm, 2) if clocks else None,
         battery_v=min(batteries, default=None),
+        battery_pct=min(shares, default=None),
         rssi_dbm=min(signals, default=None),
         recorder_dropped_bytes=recorder_dropped,
         outbox_depth=outbox_depth,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from bleak import BleakClient
@@ -20,7 +20,7 @@ from bleak.exc import BleakGATTProtocolError
 from firmware_bridge.ble_radio import TROUBLES, Radio, said
 from firmware_bridge.ble_sought import Sought
 from firmware_bridge.bluez_listeners import is_listened_to
-from firmware_bridge.link import Chunk, LinkError
+from firmware_bridge.link import About, Chunk, LinkError
 from protocols import gatt
 from protocols.gatt import Profile
 
@@ -29,6 +29,8 @@ READ_WITHIN: Final = 1.0  # s
 LET_GO_WITHIN: Final = 2.0  # s for the device to go; then only our own ends are closed
 QUIET: Final = 1.0  # s without a notification, after which it is asked whether the board is still there
 LOOK_EVERY: Final = 0.25  # s
+BATTERY_EVERY: Final = 60.0  # s
+FULL: Final = 100  # %; a level beyond is none
 _TEXTS: Final = {
     "manufacturer": gatt.MANUFACTURER,
     "model": gatt.MODEL,
@@ -37,24 +39,11 @@ _TEXTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class About:
-    """What a board says of itself in the services of the Bluetooth SIG; None: it does not say."""
-
-    address: str
-    name: str | None = None
-    manufacturer: str | None = None
-    model: str | None = None
-    serial: str | None = None
-    firmware: str | None = None
-    battery_percent: int | None = None
-
-
 class BleLink:
     """One connection. Made by open_ble."""
 
     def __init__(self, device: BLEDevice, *, url: str, profile: Profile, radio: Radio) -> None:
-        self.about = About(address=device.address, name=device.name)
+        self.about = About(address=device.address, name=device.name)  # and what open() reads
         self._url, self._profile, self._radio = url, profile, radio
         self._device = device
         self._client = BleakClient(device, disconnected_callback=self._disconnected)
@@ -62,7 +51,7 @@ class BleLink:
         self._is_open = False  # from the end of connect() to the beginning of close()
         self._is_heard = False  # from the first receive() on; nothing may come from before the link was up
         self._info: bytes | None = None
-        self._last = 0.0
+        self._last = self._battery_read = 0.0
         self._write: BleakGATTCharacteristic | None = None
         self._watcher: asyncio.Task[None] | None = None
         radio.take(device.address)
@@ -106,16 +95,16 @@ class BleLink:
         """Read what there is; a board need not say any of it."""
         said_of_itself: dict[str, str] = {}
         for name, uuid in _TEXTS.items():
-            value = await self._read(uuid)
-            if value:
-                said_of_itself[name] = value.decode(errors="replace").rstrip("\0 ")
+            text = (await self._read(uuid) or b"").decode(errors="replace").strip("\0 ")
+            if text:
+                said_of_itself[name] = text
         self.about = replace(self.about, **said_of_itself)  # type: ignore[arg-type]
         await self._ask_battery()
 
     async def _ask_battery(self) -> None:
-        battery = await self._read(gatt.BATTERY_LEVEL)
-        if battery:
-            self.about = replace(self.about, battery_percent=battery[0])
+        self._battery_read = time.monotonic()
+        level = await self._read(gatt.BATTERY_LEVEL)
+        self.about = replace(self.about, battery_pct=level[0] if level and level[0] <= FULL else None)
 
     async def _read(self, uuid: str) -> bytes | None:
         characteristic = self._client.services.get_characteristic(uuid)
@@ -141,7 +130,10 @@ class BleLink:
         return LinkError(f"{self._url}: {why}; is the board on, charged and near?")
 
     async def _watch(self) -> None:
-        """Ask a board that is quiet whether it is there: a bluetoothd that was killed says nothing by itself."""
+        """Ask a board that is quiet whether it is there: a bluetoothd that was killed says nothing by itself.
+
+        And look at the battery once in a while.
+        """
         asked = gatt.BATTERY_LEVEL if self._client.services.get_characteristic(gatt.BATTERY_LEVEL) else None
         asked = asked or self._profile.info
         try:
@@ -151,6 +143,9 @@ class BleLink:
                     async with asyncio.timeout(READ_WITHIN):
                         await self._client.read_gatt_char(asked)
                     self._last = time.monotonic()
+                if time.monotonic() - self._battery_read >= BATTERY_EVERY:
+                    async with asyncio.timeout(READ_WITHIN):
+                        await self._ask_battery()
         except TimeoutError:
             self._chunks.put_nowait(self._lost("it does not answer"))
         except TROUBLES as error:
@@ -193,7 +188,7 @@ class BleLink:
                 async with asyncio.timeout(LET_GO_WITHIN):
                     await self._client.disconnect()
         finally:
-            self._radio.give_back(self.about.address)
+            self._radio.give_back(self._device.address)
 
 
 async def open_ble(sought: Sought, *, profile: Profile, radio: Radio) -> BleLink:

@@ -18,6 +18,7 @@ from bleak import BleakAdapter, BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakError
+from dbus_fast.errors import AuthError, DBusFastError
 
 from firmware_bridge.ble_sought import Sought
 from firmware_bridge.link import LinkError
@@ -30,7 +31,7 @@ SCAN_LASTS: Final = 10.0  # s; an older scan is begun anew, since bluetoothd may
 ANSWER_WITHIN: Final = 5.0  # s that bluetoothd gets to start or stop a scan
 
 # What bleak lets through when bluetoothd, its bus, or the device goes in the middle of a call.
-TROUBLES: Final = (BleakError, OSError, EOFError, TimeoutError, AssertionError, KeyError)
+TROUBLES: Final = (BleakError, DBusFastError, OSError, EOFError, TimeoutError, AssertionError, KeyError)
 _NO_BLUETOOTH: Final = "no Bluetooth; is an adapter there, and does bluetoothd run?"
 _REASONS: Final = {
     BleakBluetoothNotAvailableReason.NO_BLUETOOTH: _NO_BLUETOOTH,
@@ -51,7 +52,9 @@ def said(error: BaseException) -> str:
         return "bluetoothd does not answer; is it hung?"
     if isinstance(error, OSError | EOFError) or "ServiceUnknown" in text or "NameHasNoOwner" in text:
         return _NO_BLUETOOTH
-    if isinstance(error, AssertionError | KeyError):
+    if isinstance(error, AuthError):
+        return _REASONS[BleakBluetoothNotAvailableReason.DENIED_BY_SYSTEM]
+    if isinstance(error, AssertionError | KeyError) or "UnknownObject" in text or "UnknownMethod" in text:
         return "it has gone again"
     if "AccessDenied" in text:
         return _REASONS[BleakBluetoothNotAvailableReason.DENIED_BY_SYSTEM]
@@ -101,6 +104,10 @@ class Radio:
                 self._began = 0.0
                 raise LinkError(f"{sought.label}: {said(error)}") from None
             async with self._connecting:
+                if device.address in self._taken:  # while we waited
+                    raise LinkError(
+                        f"{sought.label}: {device.address} is another board's already; give each its own address"
+                    )
                 self._kept.setdefault(sought.url, device.address)
                 yield device
         finally:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board_session import BoardSession, GivenUpError, ProblemName, Timing
 from firmware_bridge.drivers import BoardConfig, check_url, link_problem, make_driver, open_link
-from firmware_bridge.link import Chunk, Link, LinkError
+from firmware_bridge.link import About, Chunk, Link, LinkError
 from firmware_bridge.messages import Message
 from protocols.cablelink import AckResult
 
@@ -37,6 +37,9 @@ class Sink(Protocol):
 
     def chunk(self, board: str, chunk: Chunk) -> list[Message]:
         """Bytes came; returns the messages that they completed."""
+
+    def about(self, board: str, received_at: float, about: About) -> None:
+        """What the board says of itself to its link; more than once where that changes."""
 
     def link_down(self, board: str, received_at: float, reason: str) -> None:
         """The link was lost or closed."""
@@ -133,6 +136,7 @@ class Board:
             driver=self._driver,
             deliver=lambda chunk: self._sink.chunk(self.config.id, chunk),
             report=self._report,
+            tell=lambda about: self._sink.about(self.config.id, asyncio.get_running_loop().time(), about),
             timing=self._timing,
         )
 

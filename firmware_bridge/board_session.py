@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from firmware_bridge.exchange import Exchange
-from firmware_bridge.link import Chunk, Link, LinkError
+from firmware_bridge.link import About, Chunk, Link, LinkError
 from firmware_bridge.messages import Acknowledged, Identity, Message, SampleBlock, Unplaced
 from firmware_bridge.protocol import Command, Driver
 from protocols.cablelink import MAJOR, AckResult
@@ -76,14 +76,19 @@ class BoardSession:
         driver: Driver,
         deliver: Callable[[Chunk], list[Message]],
         report: Callable[[ProblemName | None, str], None],
+        tell: Callable[[About], None],
         timing: Timing,
     ) -> None:
-        """`deliver` decodes a chunk; `report` takes a problem and its detail, None when samples come."""
+        """`deliver` decodes a chunk; `report` takes a problem and its detail, None when samples come.
+
+        `tell`: what the board says of itself to its link, at first and whenever that has changed.
+        """
         self._now = asyncio.get_running_loop().time  # host monotonic, as the links stamp
         self._link, self._url, self._timing = link, url, timing
         self._rate_hz, self._batch = rate_hz, batch
         self._commander, self._can = driver.commander, driver.capabilities
-        self._deliver, self._report = deliver, report
+        self._deliver, self._report, self._tell = deliver, report, tell
+        self._about: About | None = None
         self._exchange = Exchange(self._send, ack_within=timing.ack_within)
         self._sending = asyncio.Lock()
         self._identities: dict[int, Identity] = {}
@@ -245,12 +250,19 @@ class BoardSession:
         while True:
             await asyncio.sleep(self._timing.look_every)
             now = self._now()
+            self._look_about()
             if self._identities:
                 self._watch_stream(now)
             elif now - self._opened >= self._timing.strange_after + self._can.answers_after:
                 self._report(*self._strangeness())
                 if now - self._opened >= self._timing.open_in_vain + self._can.answers_after:
                     raise GivenUpError(*self._strangeness())
+
+    def _look_about(self) -> None:
+        about = self._link.about
+        if about is not None and about != self._about:
+            self._about = about
+            self._tell(about)
 
     def _watch_stream(self, now: float) -> None:
         silent = now - self._last_frame - self._can.answers_after

@@ -195,8 +195,8 @@ def _report(said: cablelink.Message) -> Message | None:
     if isinstance(said, cablelink.Status):
         return BoardStatus(
             source=said.source,
-            battery_v=said.battery_mv / 1000.0,
-            rssi_dbm=said.rssi,
+            battery_v=said.battery_mv / 1000.0 if said.battery_mv else None,  # 0: a board without one
+            rssi_dbm=said.rssi or None,  # 0: a board on a wire
             samples_lost=said.samples_lost,
         )
     if isinstance(said, cablelink.Log):

@@ -103,6 +103,7 @@ class DeviceReader:
         self._stamps.link_up()
         self._count.link_up()
         self._is_known = False
+        self._faults = frozenset()  # a warning that still holds comes again
         self._links += 1
         if self._links > 1 and self._clock is None and self._has_position:
             self._boots += 1  # how far it turned meanwhile is not known
@@ -140,7 +141,7 @@ class DeviceReader:
                 self._stamps.link_up()  # its time begins with its capture
             return [Acknowledged(of_sequence=COMMANDS.index(said.command), command=0, result=0, value=0)]
         if isinstance(said, Battery):
-            return [BoardStatus(source=0, battery_v=said.volts, rssi_dbm=0, samples_lost=0)]
+            return [BoardStatus(source=0, battery_v=said.volts or None)]
         if isinstance(said, LowBattery):
             self._faults = frozenset({"low_battery"})
         return [Heard(source=0)]

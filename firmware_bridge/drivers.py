@@ -25,13 +25,15 @@ from firmware_bridge.protocol import Capabilities, Driver, Scheme
 from firmware_bridge.serial_link import open_serial
 from firmware_bridge.tcp_link import open_tcp
 from protocols import chronojump
-from protocols.ascii_line import AsciiLine, LineFormat
+from protocols.ascii_line import AsciiLine
 from protocols.device import Dialect
 from protocols.framing import Wire
 from protocols.gatt import CABLELINK, PROFILES
+from protocols.sample_lines import LineFormat
 from protocols.tindeq import Tindeq
 
 BAUD: Final = 921_600
+MOST_BAUD: Final = 2**31 - 1  # what the kernel's field of a rate holds
 STREAMS: Final[frozenset[Scheme]] = frozenset({"serial", "tcp"})
 BLE_ONE_WAY: Final = (
     0.005  # s; what is left of a connection interval and the radio where the luckiest frame is looked at
@@ -40,7 +42,7 @@ LINE_BYTES: Final = 20  # of a sample; it has been taken before it goes over the
 
 
 class LineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What stands in the lines of a device that prints them; see protocols.ascii_line for the columns."""
+    """What stands in the lines of a device that prints them; see protocols.sample_lines for the columns."""
 
     columns: Annotated[list[str], Meta(min_length=1)]
     separator: str = ";"
@@ -200,17 +202,23 @@ def link_problem(config: BoardConfig) -> str | None:
 def _baud(url: str, usual: int) -> int:
     parts = urlsplit(url)
     said = parse_qs(parts.query).get("baud", [""])[-1] if parts.scheme == "serial" else ""
-    return int(said) if said.isdigit() and int(said) else usual
+    return _rate(said) or usual
+
+
+def _rate(said: str) -> int | None:
+    """A baud rate as it stands in a URL, None when it is none that a port can have."""
+    rate = int(said) if said.isascii() and said.isdigit() else 0
+    return rate if 0 < rate <= MOST_BAUD else None
 
 
 def wire_of(url: str) -> Wire:
     """What the link that a URL names carries."""
-    return "messages" if _is_ble(url) else "stream"
+    return "messages" if is_ble(url) else "stream"
 
 
 def check_url(url: str) -> None:
     """Raise ValueError, saying what is wrong, when no link can be made of a URL."""
-    if _is_ble(url):
+    if is_ble(url):
         sought(url, service=CABLELINK.service)
     else:
         _parsed(url)
@@ -221,7 +229,8 @@ def device_of(url: str) -> str | None:
     return _parsed(url)[1] if urlsplit(url).scheme == "serial" else None
 
 
-def _is_ble(url: str) -> bool:
+def is_ble(url: str) -> bool:
+    """Whether a URL names a board in the air."""
     return urlsplit(url).scheme == "ble"
 
 
@@ -237,9 +246,10 @@ def _parsed(url: str, *, baud: int = BAUD) -> tuple[str, str, int]:
         if unknown:
             raise ValueError(f"{url}: {unknown[0]!r} is no option; only baud is")
         said = query.get("baud", [str(baud)])[-1]
-        if not said.isdigit() or int(said) == 0:
+        rate = _rate(said)
+        if rate is None:
             raise ValueError(f"{url}: baud={said} is no rate")
-        return "serial", path, int(said)
+        return "serial", path, rate
     if parts.scheme == "tcp":
         try:
             port = parts.port
@@ -257,7 +267,7 @@ async def open_link(url: str, *, baud: int = BAUD, driver: str = "cablelink", ra
     driver: who is looked for over Bluetooth; radio: the Bluetooth that all links of the program share.
     Raises LinkError when it cannot be opened, ValueError for a wrong URL.
     """
-    if _is_ble(url):
+    if is_ble(url):
         profile = PROFILES[driver]
         return await open_ble(sought(url, service=profile.service), profile=profile, radio=radio or Radio())
     scheme, where, number = _parsed(url, baud=baud)

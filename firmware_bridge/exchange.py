@@ -1,4 +1,7 @@
-"""Commands that are repeated until they are acknowledged. A repeat is the same bytes, so that it takes effect once."""
+"""Commands that are repeated until they are acknowledged. A repeat is the same bytes, so that it takes effect once.
+
+One command waits at a time: some devices hear two at once as none, and their answers name the command alone.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +24,22 @@ class Exchange:
         self._send = send
         self._ack_within = ack_within
         self._waiting: dict[int, asyncio.Future[int]] = {}
+        self._turn = asyncio.Lock()
 
     async def command(self, command: Command) -> int | None:
         """Send a command until it is acknowledged; its result (0: done), None without an answer. Raises LinkError.
 
         One that is never answered is done when it is sent.
         """
-        if command.key is None:
-            await self._send(command.data)
-            return AckResult.DONE
+        async with self._turn:
+            if command.key is None:
+                await self._send(command.data)
+                return AckResult.DONE
+            return await self._answered(command.key, command)
+
+    async def _answered(self, key: int, command: Command) -> int | None:
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting[command.key] = answer
+        self._waiting[key] = answer
         try:
             for _ in range(1 + REPEATS):
                 await self._send(command.data)
@@ -40,7 +48,7 @@ class Exchange:
                         return await asyncio.shield(answer)
             return None
         finally:
-            self._waiting.pop(command.key, None)
+            del self._waiting[key]
 
     def acknowledged(self, of_sequence: int, result: int) -> None:
         """An ACK came; one for nobody (a repeat's) is let go."""

@@ -63,12 +63,12 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardStatus:
-    """How a board is: battery in V, signal in dBm, samples lost since its boot."""
+    """How a board is: battery in V, signal in dBm, samples lost since its boot; None: it does not say."""
 
     source: int
-    battery_v: float
-    rssi_dbm: int
-    samples_lost: int
+    battery_v: float | None = None
+    rssi_dbm: int | None = None
+    samples_lost: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

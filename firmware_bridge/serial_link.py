@@ -59,12 +59,15 @@ def _group(path: str) -> str:
 class SerialLink:
     """One open port. What ends it, an unplugged cable included, is raised by receive() as LinkError."""
 
+    about = None
+
     def __init__(self, port: serial.Serial) -> None:
         self._port = port
         self._fd: int = port.fileno()
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[Chunk | LinkError] = asyncio.Queue()
         self._closed = False
+        self._writable = asyncio.Event()  # or closed
         self._loop.add_reader(self._fd, self._readable)
 
     def _readable(self) -> None:
@@ -99,23 +102,26 @@ class SerialLink:
         return item
 
     async def send(self, data: bytes) -> None:
-        """Send all bytes, one caller at a time. Raises LinkError when the port is gone."""
+        """Send all bytes, one caller at a time. Raises LinkError when the port is gone, or closed meanwhile."""
         rest = memoryview(data)
-        while rest and not self._closed:
+        while rest:
+            if self._closed:
+                raise LinkError(f"{self._port.name}: it is closed")
             try:
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:
-                await self._writable()
+                await self._until_writable()
             except OSError as error:
                 raise LinkError(f"{self._port.name}: {os.strerror(error.errno or 0)}; was the plug pulled?") from None
 
-    async def _writable(self) -> None:
-        ready = asyncio.Event()
-        self._loop.add_writer(self._fd, ready.set)
+    async def _until_writable(self) -> None:
+        self._writable.clear()
+        self._loop.add_writer(self._fd, self._writable.set)
         try:
-            await ready.wait()
+            await self._writable.wait()
         finally:
-            self._loop.remove_writer(self._fd)
+            if not self._closed:  # else the number may be another port's by now
+                self._loop.remove_writer(self._fd)
 
     async def close(self) -> None:
         """Close; harmless when closed already."""
@@ -123,6 +129,8 @@ class SerialLink:
             return
         self._closed = True
         self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        self._writable.set()
         try:
             await self._drain()
         finally:

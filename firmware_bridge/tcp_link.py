@@ -17,6 +17,8 @@ CHUNK: Final = 4096  # bytes
 class TcpLink:
     """One TCP connection."""
 
+    about = None
+
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, name: str) -> None:
         self._reader = reader
         self._writer = writer
@@ -58,6 +60,8 @@ async def open_tcp(host: str, *, port: int) -> TcpLink:
         raise LinkError(f"{name}: no answer within {CONNECT_WITHIN:g} s; is the address right?") from None
     except OSError as error:
         raise LinkError(f"{name}: {error.strerror or error}; is the board on, and the port right?") from None
+    except UnicodeError:  # of the encoding of names
+        raise LinkError(f"{name}: this is no host's name; is the address right?") from None
     sock: socket.socket = writer.get_extra_info("socket")
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return TcpLink(reader, writer, name=name)

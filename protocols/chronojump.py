@@ -14,9 +14,7 @@ from itertools import pairwise
 from struct import Struct
 from typing import Final
 
-from protocols.ascii_line import FINE, LineFormat, numbers, sample
 from protocols.device import (
-    LARGEST,
     CommandName,
     DeviceChannel,
     DeviceCounters,
@@ -27,7 +25,7 @@ from protocols.device import (
     Told,
     Version,
 )
-from protocols.text_lines import LineDecoder
+from protocols.sample_lines import LineFormat, SampleLines
 
 BAUD: Final = 115_200
 HEARS_AFTER: Final = 1.0  # s of silence, after which it takes what has come for a command
@@ -64,53 +62,15 @@ def _words(line: bytes) -> Said | None:
     return Remark() if line.startswith(REMARKS) else None
 
 
-class ChronojumpForce:
+class ChronojumpForce(SampleLines):
     """The force sensor's text."""
 
     model: str = "Chronojump force sensor"
-    channels: tuple[DeviceChannel, ...] = (DeviceChannel(kind="force", scale=FINE),)
     rate_hz: float = FORCE_RATE_HZ
     commands: Mapping[CommandName, Told] = COMMANDS
 
     def __init__(self) -> None:
-        self._lines = LineDecoder()
-        self._counters = DeviceCounters()
-
-    @property
-    def counters(self) -> DeviceCounters:
-        """What has come in."""
-        self._counters.junk += self._lines.junk
-        self._lines.junk = 0
-        return self._counters
-
-    @property
-    def buffered(self) -> int:
-        """Bytes of a line that is not whole."""
-        return self._lines.buffered
-
-    def reset(self) -> None:
-        """The link opened."""
-        self._lines.reset()
-
-    def feed(self, data: bytes) -> list[Said]:
-        """Take bytes, return what the lines that they completed say."""
-        return [said for line in self._lines.feed(data) if (said := self._said(line)) is not None]
-
-    def _said(self, line: bytes) -> Said | None:
-        said = _words(line)
-        if said is not None:
-            self._counters.frames += 1
-            return said
-        found = numbers(line, TEXT.separator)
-        if found is None or len(found) != len(TEXT.columns):
-            self._counters.junk += len(line) + 1
-            return None
-        ticks, row = sample(found, TEXT.columns)
-        if abs(row[0]) > LARGEST / FINE or ticks is None:
-            self._counters.malformed += 1
-            return None
-        self._counters.frames += 1
-        return Samples((row,), (ticks,))
+        super().__init__(TEXT, words=_words)
 
 
 class ChronojumpFour:

@@ -297,7 +297,8 @@ class Health(Struct, frozen=True, kw_only=True):
     jitter_ms: float | None = None
     clock_uncertainty_ms: float | None = None
     clock_skew_ppm: float | None = None
-    battery_v: float | None = None
+    battery_v: Annotated[float | None, field("of the emptiest board's battery that says so", "V")] = None
+    battery_pct: Annotated[int | None, field("the same, of the boards that say so in percent", "%")] = None
     rssi_dbm: int | None = None
     recorder_dropped_bytes: int | None = None
     outbox_depth: int | None = None

@@ -54,6 +54,16 @@ class LinkUp(Struct, frozen=True, kw_only=True, tag="up"):
     received_at: float
 
 
+class AboutIn(Struct, frozen=True, kw_only=True, tag="about"):
+    """What a board says of itself to its link, beside its protocol; None: it does not say."""
+
+    board: str
+    received_at: float
+    model: str | None = None
+    firmware: str | None = None
+    battery_pct: int | None = None
+
+
 class LinkDown(Struct, frozen=True, kw_only=True, tag="down"):
     """A board's link was lost or closed."""
 
@@ -94,7 +104,7 @@ class ProblemIn(Struct, frozen=True, kw_only=True, tag="problem"):
     detail: str
 
 
-Input = ChunkIn | LinkUp | LinkDown | CommandIn | Tick | Dropped | ProblemIn
+Input = ChunkIn | LinkUp | AboutIn | LinkDown | CommandIn | Tick | Dropped | ProblemIn
 Record = Header | Input
 
 _encoder = msgspec.msgpack.Encoder()

@@ -62,20 +62,33 @@ class FakeBluez:
         self._life = asyncio.create_task(self._live(self._adapter), name="fake bluez")
 
     async def kill(self) -> None:
-        """End it in the middle of everything, without a word to anybody; harmless when it has ended."""
+        """End it in the middle of everything, without a word to anybody; harmless when it has ended.
+
+        Raises what has ended its life before.
+        """
         tree, self._tree = self._tree, None
-        if self._life is not None:
-            self._life.cancel()
-            await asyncio.gather(self._life, return_exceptions=True)
-            self._life = None
+        life, self._life = self._life, None
+        why: BaseException | None = None
+        if life is not None:
+            life.cancel()
+            (why,) = await asyncio.gather(life, return_exceptions=True)
         if tree is not None:
             await tree.close()
             for device in self.adapter.devices.values():
                 device.drop()  # the kernel ends the connections of a process that is gone
+        if isinstance(why, Exception):
+            raise why
 
     async def run(self, *, until: asyncio.Event) -> None:
-        """Serve until the event is set, with what the manners say happens by itself."""
+        """Serve until the event is set, with what the manners say happens by itself.
+
+        Raises PortError when the bus goes.
+        """
         while not until.is_set():
+            if self._tree is not None and self._tree.is_cut_off:
+                raise PortError(f"{self._address}: the bus is gone; start it again")
+            if self._life is not None and self._life.done():
+                self._life.result()
             while self._coming and self._coming[0].at <= time.monotonic() - self._began:
                 await self._act(self._coming.pop(0), until)
             await asyncio.sleep(TICK)

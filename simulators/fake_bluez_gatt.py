@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 from dbus_fast import Message, Variant
@@ -13,6 +14,7 @@ from simulators.fake_bluez_tree import NOTHING, Answer, BluezError, Node, Tree
 
 SERVICE = "org.bluez.GattService1"
 CHARACTERISTIC = "org.bluez.GattCharacteristic1"
+REMEMBERED = 10_000  # reads and writes of a device
 
 
 @dataclass(slots=True)
@@ -21,8 +23,8 @@ class Air:
 
     peripheral: Peripheral
     connected: bool = False
-    reads: list[tuple[str, int]] = field(default_factory=list)
-    writes: list[tuple[str, bytes]] = field(default_factory=list)
+    reads: deque[tuple[str, int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    writes: deque[tuple[str, bytes]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     notifications: int = 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import select
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -13,6 +15,9 @@ from dbus_fast.constants import NameFlag, RequestNameReply
 OBJECT_MANAGER: Final = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 DBUS: Final = "org.freedesktop.DBus"
+
+A_MOMENT: Final = 0.001  # s until it is looked again whether the bus takes more
+MOST_UNSENT: Final = 50_000  # messages; signals beyond are lost, as bluetoothd's are whose bus is hung
 
 Answer = tuple[str, list[Any]]  # signature and values
 NOTHING: Final[Answer] = ("", [])
@@ -49,10 +54,21 @@ class Tree:
         self._nodes: dict[str, Node] = {}
         self._client_gone = client_gone
         self._answering: set[asyncio.Task[None]] = set()
+        self._unsent: deque[Message] = deque()
+        self._later: asyncio.TimerHandle | None = None
+        self._fd = -1
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the bus is gone."""
+        return not self._bus.connected
 
     async def open(self) -> None:
         """Join the bus and take the name. Raises OSError when there is no bus, or the name is somebody else's."""
         await self._bus.connect()
+        sock = self._bus._sock  # noqa: SLF001 - it has no other name
+        assert sock is not None
+        self._fd = sock.fileno()
         self._bus.add_message_handler(self._received)
         await self._bus.call(
             Message(
@@ -73,6 +89,9 @@ class Tree:
         for task in self._answering:
             task.cancel()
         await asyncio.gather(*self._answering, return_exceptions=True)
+        self._unsent.clear()
+        if self._later is not None:
+            self._later.cancel()
         self._bus.disconnect()
         try:
             await self._bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
@@ -108,9 +127,24 @@ class Tree:
     # -- messages
 
     def _signal(self, path: str, interface: str, member: str, answer: Answer) -> None:
-        if self._bus.connected:
+        if len(self._unsent) < MOST_UNSENT:
             signature, body = answer
-            self._bus.send(Message.new_signal(path, interface, member, signature, body))
+            self._send(Message.new_signal(path, interface, member, signature, body))
+
+    def _send(self, message: Message) -> None:
+        self._unsent.append(message)
+        if self._later is None:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Hand over what the bus has room for; dbus-fast takes a socket that is full for a bus that is lost."""
+        self._later = None
+        while self._unsent and not self.is_cut_off and _has_room(self._fd):
+            self._bus.send(self._unsent.popleft())
+        if self.is_cut_off:
+            self._unsent.clear()
+        elif self._unsent:
+            self._later = asyncio.get_running_loop().call_later(A_MOMENT, self._flush)
 
     def _received(self, message: Message) -> bool:
         if message.message_type is MessageType.SIGNAL and message.member == "NameOwnerChanged":
@@ -130,8 +164,7 @@ class Tree:
             reply = Message.new_method_return(message, signature, body)
         except DBusError as error:
             reply = Message.new_error(message, error.type, error.text)
-        if self._bus.connected:
-            self._bus.send(reply)
+        self._send(reply)
 
     def _method(self, message: Message) -> Method:
         assert message.path is not None
@@ -154,3 +187,10 @@ class Tree:
     async def _all_properties(self, message: Message) -> Answer:
         assert message.path is not None
         return "a{sv}", [dict(self._nodes[message.path].properties)]
+
+
+def _has_room(fd: int) -> bool:
+    """Whether a socket takes a message at once; the kernel says so while a quarter of its buffer is used at most."""
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(0))

@@ -14,7 +14,8 @@
     kind = "stuck"
     channel = "left_force_n"
 
-Faults of the wire work on any board that there is, those of a sensor on any that has the channel.
+Faults of the wire work on any board that there is, those of a sensor on any that has the channel; they are told what
+`simulators.sensor_faults` tells them, by the same names. A board may also restart, or sample at another rate.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
@@ -39,9 +40,9 @@ from simulators.impairments import (
     Jitter,
     Loss,
     Reorder,
-    parse,
 )
 from simulators.scenarios import Fault
+from simulators.sensor_faults import SENSOR_FAULTS, settings
 from simulators.virtual_board import World
 
 LIBRARY: Final = Path(__file__).with_name("scripts")
@@ -52,21 +53,36 @@ OVER_A_SHARE: Final[dict[str, Callable[[float, int], Impairment]]] = {
     "reorder": Reorder,
 }
 OF_THE_WIRE: Final = (*OVER_A_SHARE, "jitter", "unplug")
-OF_A_SENSOR: Final = ("stuck", "saturate")
 RESTART: Final = "restart"
-KINDS: Final = (*OF_THE_WIRE, *OF_A_SENSOR, RESTART)
-Time = Annotated[float, Meta(ge=0)]
+RATE_CHANGE: Final = "rate_change"
+KINDS: Final = (*OF_THE_WIRE, *SENSOR_FAULTS, RESTART, RATE_CHANGE)
+Time = Annotated[float, Meta(ge=0, le=1e6)]
+Amount = Annotated[float, Meta(ge=-1e6, le=1e6)]
 
 
 class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One fault: from `at` for `lasts` s."""
+    """One fault, from `at` on, s. What it has to be told besides depends on its kind; None: it is not told."""
 
     at: Time
     kind: str
-    lasts: Time = 0.0
+    lasts: Time | None = None
     share: Annotated[float, Meta(ge=0, le=1)] | None = None  # of the frames
     seconds: Time | None = None  # that a frame is late at most
+    factor: Annotated[float, Meta(ge=0.01, le=100)] | None = None  # the rate over the one that was asked for
     channel: str | None = None
+    by: Amount | None = None  # N or m
+    over: Time | None = None  # s
+    every: Time | None = None  # s
+    times: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    limit: Amount | None = None  # N
+
+    @property
+    def told(self) -> dict[str, float | str]:
+        """What it says of its fault."""
+        return {name: value for name in TELLABLE if (value := getattr(self, name)) is not None}
+
+
+TELLABLE: Final = tuple(name for name in Step.__struct_fields__ if name not in ("at", "kind"))
 
 
 class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,27 +92,38 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fault: Annotated[list[Step], Meta(min_length=1)]
 
     @property
+    def strikes_the_board(self) -> bool:
+        """Whether the board itself is struck, and not only what comes from it."""
+        return bool(self.restarts or self.paces)
+
+    @property
     def restarts(self) -> list[float]:
         """When the board restarts, s."""
         return sorted(step.at for step in self.fault if step.kind == RESTART)
 
+    @property
+    def paces(self) -> list[tuple[float, float]]:
+        """When the board changes its rate, s, and to how many times the one that was asked for."""
+        changes = [step for step in self.fault if step.kind == RATE_CHANGE]
+        return sorted(
+            each for step in changes for each in ((step.at, step.factor or 1.0), (step.at + (step.lasts or 0.0), 1.0))
+        )
+
     def sensor_faults(self) -> list[Fault]:
         """The defects of sensors, fresh ones."""
-        texts = [
-            f"{step.kind}={step.channel}:{step.at}:{step.lasts}" for step in self.fault if step.kind in OF_A_SENSOR
-        ]
-        return parse(texts)[1]
+        return [_sensor_fault(step) for step in self.fault if step.kind in SENSOR_FAULTS]
 
     def impairments(self, world: World, *, seed: int = 1) -> Impairments:
         """What goes wrong on the way, fresh, by the time of a board's world."""
         each: list[Impairment] = []
         for k, step in enumerate(self.fault):
+            lasts = step.lasts or 0.0
             if step.kind == "unplug":
-                each.append(Unplugged(step.at, step.lasts, world=world))
+                each.append(Unplugged(step.at, lasts, world=world))
             elif step.kind == "jitter":
-                each.append(During(Jitter(step.seconds or 0.0, seed + k), step.at, step.lasts, world))
+                each.append(During(Jitter(step.seconds or 0.0, seed + k), step.at, lasts, world))
             elif step.kind in OVER_A_SHARE:
-                each.append(During(OVER_A_SHARE[step.kind](step.share or 0.0, seed + k), step.at, step.lasts, world))
+                each.append(During(OVER_A_SHARE[step.kind](step.share or 0.0, seed + k), step.at, lasts, world))
         return Impairments(tuple(each))
 
 
@@ -174,21 +201,39 @@ def load(name: str) -> Script:
     return script
 
 
+def _sensor_fault(step: Step) -> Fault:
+    told: dict[str, Any] = {**step.told, "at": step.at}
+    return SENSOR_FAULTS[step.kind][1](**told)
+
+
 def _problem(step: Step) -> str | None:
     """What is wrong with a step: a word that is none, or what its kind needs or does not know."""
     if step.kind not in KINDS:
         return f"there is no kind {step.kind!r}; there are {', '.join(KINDS)}"
-    needs = {"share"} if step.kind in OVER_A_SHARE else {"seconds"} if step.kind == "jitter" else set()
-    if step.kind in OF_A_SENSOR:
-        needs = {"channel"}
-    for name in ("share", "seconds", "channel"):
-        if (getattr(step, name) is not None) != (name in needs):
-            return f"{step.kind} needs {name}" if name in needs else f"{step.kind} knows no {name}"
-    if step.kind != RESTART and not step.lasts > 0.0:
-        return f"{step.kind} needs to last"
-    if step.kind in OF_A_SENSOR:
-        try:
-            parse([f"{step.kind}={step.channel}:{step.at}:{step.lasts}"])
-        except ImpairmentError:
-            return f"{step.channel} is no channel that can be {step.kind}"
+    needs, knows = _settings(step.kind)
+    told = step.told
+    for name in TELLABLE:
+        if name in told and name not in knows:
+            return f"{step.kind} knows no {name}"
+        if name in needs and not told.get(name):
+            return f"{step.kind} needs to last" if name == "lasts" else f"{step.kind} needs {name}"
+    channels = SENSOR_FAULTS[step.kind][0] if step.kind in SENSOR_FAULTS else (step.channel,)
+    if step.channel not in channels:
+        return f"{step.channel} is no channel that can be {step.kind}; there are {', '.join(map(str, channels))}"
     return None
+
+
+def _settings(kind: str) -> tuple[set[str], set[str]]:
+    """What a fault of a kind has to be told besides when, and all that it may be told."""
+    if kind in SENSOR_FAULTS:
+        must, may = settings(SENSOR_FAULTS[kind][1])
+        needs = {"channel", *must} - {"at"}
+        return needs, {*needs, *may}
+    if kind == RESTART:
+        return set(), {"lasts"}
+    needs = {"lasts"}
+    if kind in OVER_A_SHARE:
+        needs |= {"share"}
+    elif kind != "unplug":
+        needs |= {"seconds" if kind == "jitter" else "factor"}
+    return needs, needs

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from protocols.ascii_line import SKIP, TIMES, LineFormat
 from protocols.events import SIDES, Side
 from protocols.framing import MAX_BODY
 from protocols.neutral_csv import CHANNELS
+from protocols.sample_lines import SKIP, TIMES, LineFormat
 from simulators.scenarios import Fault, Session
 from simulators.simulated_ascii import SimulatedAsciiLine
 from simulators.simulated_chronojump import SimulatedEncoder, SimulatedForceSensor, SimulatedFourCells
@@ -33,6 +33,7 @@ def session_board(
     faults: Sequence[Fault] = (),
     world: World | None = None,
     restarts: Sequence[float] = (),
+    paces: Sequence[tuple[float, float]] = (),
     max_body: int = MAX_BODY,
 ) -> VirtualBoard:
     """A board that streams a session; `side`: only the channels of that cable. Raises ValueError without any."""
@@ -49,6 +50,7 @@ def session_board(
         model="virtual cable board" if side is None else f"virtual cable board, {side}",
         world=world,
         restarts=restarts,
+        paces=paces,
         max_body=max_body,
     )
 

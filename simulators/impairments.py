@@ -8,25 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from random import Random
 from typing import Final, Protocol
 
 from firmware_bridge.link import Chunk
-from protocols.neutral_csv import CHANNELS
 from simulators.scenarios import Fault
-from simulators.sensor_faults import (
-    Chatter,
-    Clip,
-    Drift,
-    Reversed,
-    Saturate,
-    Slip,
-    Spike,
-    Stuck,
-    Swapped,
-    Unplugged,
-)
-from simulators.sensors import FORCE_CHANNELS, POSITION_CHANNELS
+from simulators.sensor_faults import SENSOR_FAULTS, Swapped, settings
 
 
 class ImpairmentError(ValueError):
@@ -214,18 +202,6 @@ _OVER_CHUNKS: Final[dict[str, Callable[[float, int], Impairment]]] = {
     "jitter": Jitter,
 }
 
-_OF_SENSORS: Final[dict[str, tuple[Sequence[str], int, Callable[..., Fault]]]] = {  # channels, numbers, what it makes
-    "stuck": (CHANNELS, 2, Stuck),
-    "saturate": (FORCE_CHANNELS, 2, Saturate),
-    "clip": (FORCE_CHANNELS, 1, Clip),
-    "unplugged": (FORCE_CHANNELS, 2, Unplugged),
-    "drift": (FORCE_CHANNELS, 2, Drift),
-    "spike": (CHANNELS, 2, Spike),
-    "reversed": (CHANNELS, 0, Reversed),
-    "slip": (POSITION_CHANNELS, 2, Slip),
-    "chatter": (POSITION_CHANNELS, 2, Chatter),
-}
-
 
 def parse(texts: Sequence[str], *, seed: int = 1) -> tuple[Impairments, list[Fault]]:
     """Impairments and sensor defects from texts like `loss=0.01`. Raises ImpairmentError."""
@@ -238,11 +214,11 @@ def parse(texts: Sequence[str], *, seed: int = 1) -> tuple[Impairments, list[Fau
             if name in _OVER_CHUNKS:
                 over_chunks.append(_OVER_CHUNKS[name](_share(argument), seed + k))
             elif name == "disconnect":
-                over_chunks.append(Disconnect(float(parts[0]), float(parts[1])))
+                over_chunks.append(Disconnect(_number(parts[0]), _number(parts[1])))
             elif name == "gap":
-                over_chunks.append(Hush(float(parts[0]), float(parts[1])))
-            elif name in _OF_SENSORS and _fits(name, parts):
-                faults.append(_OF_SENSORS[name][2](parts[0], *(float(part) for part in parts[1:])))
+                over_chunks.append(Hush(_number(parts[0]), _number(parts[1])))
+            elif name in SENSOR_FAULTS and _fits(name, parts):
+                faults.append(SENSOR_FAULTS[name][1](parts[0], *(_number(part) for part in parts[1:])))
             elif text == "swapped":
                 faults.append(Swapped())
             else:
@@ -256,8 +232,15 @@ def parse(texts: Sequence[str], *, seed: int = 1) -> tuple[Impairments, list[Fau
 
 def _fits(name: str, parts: Sequence[str]) -> bool:
     """Whether a sensor's defect is given a channel that can have it, and as many numbers as it takes."""
-    channels, count, _ = _OF_SENSORS[name]
-    return parts[0] in channels and len(parts) == 1 + count
+    channels, made = SENSOR_FAULTS[name]
+    return parts[0] in channels and len(parts) == 1 + len(settings(made)[0])
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _share(text: str) -> float:

@@ -22,6 +22,8 @@ class VirtualClock:
 class MemoryLink:
     """firmware_bridge.link.Link without a wire. Every receive() moves the clock on until something comes."""
 
+    about = None
+
     def __init__(
         self,
         device: Device,

@@ -5,211 +5,207 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from math import inf
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simulators.sensors import Counts, Sensor
+from protocols.neutral_csv import CHANNELS
+from simulators.sensors import FORCE_CHANNELS, POSITION_CHANNELS, Counts, Sensor
 from simulators.trajectory import Floats
 
 Row = tuple[float, float | None, float | None, float | None, float | None]
+Struck = NDArray[np.bool_]
+Wrong = tuple[Struck, Counts]  # which samples are struck, and what is said instead
 OTHER: Final = {"left_force_n": "right_force_n", "right_force_n": "left_force_n"}
 
 
 @dataclass(slots=True)
-class Stuck:
-    """A channel that keeps saying the same from `at` for `lasts` s: a dead cell, an encoder that has come off."""
+class OfAChannel:
+    """A defect of one channel's sensor. A subclass says which samples it strikes, and what becomes of the counts."""
 
     channel: str
-    at: float
-    lasts: float
-    hits: int = 0
-    _held: int | None = field(default=None, init=False, repr=False)
+    hits: int = field(default=0, init=False)
 
     def __call__(self, sensor: Sensor, times: Floats, counts: Counts) -> Counts:
         """The counts with the defect in them."""
         if sensor.channel != self.channel:
             return counts
-        stuck = (times >= self.at) & (times < self.at + self.lasts)
+        struck, wrong = self._wrong(sensor, times, counts)
+        self.hits += int(struck.sum())
+        return np.where(struck, wrong, counts)
+
+    def _wrong(self, sensor: Sensor, times: Floats, counts: Counts) -> Wrong:
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class Stuck(OfAChannel):
+    """A channel that keeps saying the same from `at` for `lasts` s: a dead cell, an encoder that has come off."""
+
+    at: float
+    lasts: float
+    _held: int | None = field(default=None, init=False, repr=False)
+
+    def _wrong(self, sensor: Sensor, times: Floats, counts: Counts) -> Wrong:
+        del sensor
+        stuck = _within(times, self.at, self.lasts)
         before = counts[times < self.at]
         if len(before):
             self._held = int(before[-1])
-        if not stuck.any():
-            return counts
-        if self._held is None:
+        if self._held is None and stuck.any():
             self._held = int(counts[stuck][0])
-        self.hits += int(stuck.sum())
-        return np.where(stuck, self._held, counts)
+        return stuck, counts if self._held is None else np.full_like(counts, self._held)
 
 
 @dataclass(slots=True)
-class Saturate:
+class Saturate(OfAChannel):
     """A load cell at the end of its range from `at` for `lasts` s."""
 
-    channel: str
     at: float
     lasts: float
-    hits: int = 0
 
-    def __call__(self, sensor: Sensor, times: Floats, counts: Counts) -> Counts:
-        """The counts with the defect in them."""
-        if sensor.channel != self.channel:
-            return counts
-        railed = (times >= self.at) & (times < self.at + self.lasts)
-        self.hits += int(railed.sum())
-        return np.where(railed, sensor.highest, counts)
+    def _wrong(self, sensor: Sensor, times: Floats, counts: Counts) -> Wrong:
+        return _within(times, self.at, self.lasts), np.full_like(counts, sensor.highest)
 
 
 @dataclass(slots=True)
-class Clip:
-    """A load cell whose amplifier goes no further than `limit` N, either way."""
+class Clip(OfAChannel):
+    """A load cell whose amplifier goes no further than `limit` N, either way, from `at` for `lasts` s."""
 
-    channel: str
     limit: float
-    hits: int = 0
+    at: float = 0.0
+    lasts: float = inf
 
-    def __call__(self, sensor: Sensor, times: Floats, counts: Counts) -> Counts:
-        """The counts with the defect in them."""
-        del times
-        if sensor.channel != self.channel:
-            return counts
+    def _wrong(self, sensor: Sensor, times: Floats, counts: Counts) -> Wrong:
         most = round(self.limit / sensor.scale)
         clipped = np.clip(counts, sensor.offset - most, sensor.offset + most)
-        self.hits += int((clipped != counts).sum())
-        return clipped
+        return (clipped != counts) & _within(times, self.at, self.lasts), clipped
 
 
 @dataclass(slots=True)
-class Unplugged:
+class Unplugged(OfAChannel):
     """A load cell that is off from `at` for `lasts` s: its converter shows its own noise about zero (in N)."""
 
-    channel: str
     at: float
     lasts: float
-    noise_n: float = 0.3
-    seed: int = 1
-    hits: int = 0
+    noise_n: float = field(default=0.3, kw_only=True)
+    seed: int = field(default=1, kw_only=True)
 
-    def __call__(self, sensor: Sensor, times: Floats, counts: Counts) -> Counts:
-        """The counts with the defect in them."""
-        if sensor.channel != self.channel:
-            return counts
-        off = (times >= self.at) & (times < self.at + self.lasts)
-        self.hits += int(off.sum())
+    def _wrong(self, sensor: Sensor, times: Floats, counts: Counts) -> Wrong:
+        del counts
         swing = np.sin(12_345.678 * times + self.seed) * 1.4 * self.noise_n / sensor.scale  # however it is cut
-        return np.where(off, sensor.offset + np.round(swing).astype(np.int64), counts)
+        return _within(times, self.at, self.lasts), sensor.offset + np.round(swing).astype(np.int64)
 
 
 @dataclass(slots=True)
-class Spike:
+class Spike(OfAChannel):
     """Interference: the samples within `lasts` s from `at` are off by `by` (N or m), and so every `every` s."""
 
-    channel: str
     at: float
     by: float
     every: float = inf
     lasts: float = 0.0
-    hits: int = 0
     _next: float | None = field(default=None, init=False, repr=False)
 
-    def __call__(self, sensor: Sensor, times: Floats, counts: Counts) -> Counts:
-        """The counts with the defect in them."""
-        if sensor.channel != self.channel:
-            return counts
-        out = counts.copy()
+    def _wrong(self, sensor: Sensor, times: Floats, counts: Counts) -> Wrong:
+        struck = np.zeros(len(times), dtype=bool)
         for k, t in enumerate(times.tolist()):
             begins = self.at if self._next is None else self._next
-            if t < begins:
-                continue
-            out[k] += round(self.by / sensor.scale)
-            self.hits += 1
-            if t >= begins + self.lasts:
-                self._next = begins + self.every
-        return out
+            if t >= begins:
+                struck[k] = True
+                if t >= begins + self.lasts:
+                    self._next = begins + self.every
+        return struck, counts + round(self.by / sensor.scale)
 
 
 @dataclass(slots=True)
-class Drift:
+class Drift(OfAChannel):
     """A load cell whose zero moves by `by` N from `at` on, within `over` s."""
 
-    channel: str
     at: float
     by: float
     over: float = 1.0
-    hits: int = 0
 
-    def __call__(self, sensor: Sensor, times: Floats, counts: Counts) -> Counts:
-        """The counts with the defect in them."""
-        if sensor.channel != self.channel:
-            return counts
-        moved = np.clip((times - self.at) / max(self.over, 1e-9), 0.0, 1.0) * self.by / sensor.scale
-        self.hits += int((moved != 0.0).sum())
-        return counts + np.round(moved).astype(np.int64)
+    def _wrong(self, sensor: Sensor, times: Floats, counts: Counts) -> Wrong:
+        return _moved(np.clip((times - self.at) / max(self.over, 1e-9), 0.0, 1.0) * self.by, sensor, counts)
 
 
 @dataclass(slots=True)
-class Reversed:
-    """A channel whose sign is the wrong way round, from `at` on."""
+class Reversed(OfAChannel):
+    """A channel whose sign is the wrong way round, from `at` for `lasts` s."""
 
-    channel: str
     at: float = 0.0
-    hits: int = 0
+    lasts: float = inf
 
-    def __call__(self, sensor: Sensor, times: Floats, counts: Counts) -> Counts:
-        """The counts with the defect in them."""
-        if sensor.channel != self.channel:
-            return counts
-        turned = times >= self.at
-        self.hits += int(turned.sum())
-        return np.where(turned, 2 * sensor.offset - counts, counts)
+    def _wrong(self, sensor: Sensor, times: Floats, counts: Counts) -> Wrong:
+        return _within(times, self.at, self.lasts), 2 * sensor.offset - counts
 
 
 @dataclass(slots=True)
-class Slip:
+class Slip(OfAChannel):
     """An encoder that loses count by `by` m at `at`, and again every `every` s `times` times in all, each in 0.2 s."""
 
-    channel: str
     at: float
     by: float
     every: float = inf
     times: int = 1
-    hits: int = 0
 
-    def __call__(self, sensor: Sensor, times: Floats, counts: Counts) -> Counts:
-        """The counts with the defect in them."""
-        if sensor.channel != self.channel:
-            return counts
-        moved = np.zeros(len(times))
+    def _wrong(self, sensor: Sensor, times: Floats, counts: Counts) -> Wrong:
+        slips = np.zeros(len(times))
         for k in range(self.times):
             begins = self.at + (k * self.every if k else 0.0)
-            moved += np.clip((times - begins) / 0.2, 0.0, 1.0) * self.by / sensor.scale
-        self.hits += int((moved != 0.0).sum())
-        return counts + np.round(moved).astype(np.int64)
+            slips += np.clip((times - begins) / 0.2, 0.0, 1.0) * self.by
+        return _moved(slips, sensor, counts)
 
 
 @dataclass(slots=True)
-class Chatter:
+class Chatter(OfAChannel):
     """An encoder that jumps to and fro by `by` m from sample to sample, from `at` for `lasts` s."""
 
-    channel: str
     at: float
     lasts: float
     by: float = 0.01
-    hits: int = 0
-    _up: bool = field(default=True, init=False, repr=False)
+    _struck: int = field(default=0, init=False, repr=False)
 
-    def __call__(self, sensor: Sensor, times: Floats, counts: Counts) -> Counts:
-        """The counts with the defect in them."""
-        if sensor.channel != self.channel:
-            return counts
-        out = counts.copy()
-        for k in np.flatnonzero((times >= self.at) & (times < self.at + self.lasts)).tolist():
-            out[k] += round((self.by if self._up else 0.0) / sensor.scale)
-            self._up = not self._up
-            self.hits += 1
-        return out
+    def _wrong(self, sensor: Sensor, times: Floats, counts: Counts) -> Wrong:
+        struck = _within(times, self.at, self.lasts)
+        numbers = self._struck + np.cumsum(struck)
+        self._struck += int(struck.sum())
+        return struck, counts + np.where(numbers % 2 == 1, round(self.by / sensor.scale), 0)
+
+
+def _within(times: Floats, at: float, lasts: float) -> Struck:
+    return np.asarray((times >= at) & (times < at + lasts))
+
+
+def _moved(by: Floats, sensor: Sensor, counts: Counts) -> Wrong:
+    """Counts off by so many N or m."""
+    moved = by / sensor.scale
+    return moved != 0.0, counts + np.round(moved).astype(np.int64)
+
+
+SENSOR_FAULTS: Final[dict[str, tuple[Sequence[str], type[OfAChannel]]]] = {  # the channels that can have it
+    "stuck": (CHANNELS, Stuck),
+    "saturate": (FORCE_CHANNELS, Saturate),
+    "clip": (FORCE_CHANNELS, Clip),
+    "unplugged": (FORCE_CHANNELS, Unplugged),
+    "drift": (FORCE_CHANNELS, Drift),
+    "spike": (CHANNELS, Spike),
+    "reversed": (CHANNELS, Reversed),
+    "slip": (POSITION_CHANNELS, Slip),
+    "chatter": (POSITION_CHANNELS, Chatter),
+}
+
+
+def settings(made: type[OfAChannel]) -> tuple[list[str], list[str]]:
+    """What a defect has to be told besides its channel, and what it may be told."""
+    own = [each for each in fields(made) if each.init and not each.kw_only and each.name != "channel"]
+    must = [each.name for each in own if each.default is MISSING]
+    return must, [each.name for each in own if each.name not in must]
 
 
 @dataclass(slots=True)

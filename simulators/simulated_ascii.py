@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocols.ascii_line import BLANK, COUNTED, SKIP, TIMES, UNITS, LineFormat
+from protocols.sample_lines import BLANK, COUNTED, SKIP, TIMES, UNITS, LineFormat
 from simulators.twin import Signals, Twin, Values
 from simulators.virtual_board import BEFORE_WRAP, WRAP, World
 

@@ -84,6 +84,8 @@ class Twin:
         self._next = self._computed = 0
         self._dark = False
         self.restarts: deque[float] = deque()  # s of the world at which it restarts by itself, in order
+        self.paces: deque[tuple[float, float]] = deque()  # the same of its rate, and the times that it is its own
+        self._pace = 1.0
         self.later(0.0, self.booted)
 
     # -- the outside
@@ -92,14 +94,18 @@ class Twin:
         """What it sent up to host_time (s, never back), each with the time at which it had left."""
         while True:
             sample = self._sample_time(self._next)
-            restart = self.world.began + self.restarts[0] if self.restarts and self.world.began is not None else None
-            acts = [at for at in (self._due[0][0] if self._due else None, sample, restart) if at is not None]
+            restart = self._host_time(self.restarts[0]) if self.restarts else None
+            pace = self._host_time(self.paces[0][0]) if self.paces else None
+            acts = [at for at in (self._due[0][0] if self._due else None, sample, restart, pace) if at is not None]
             if not acts or min(acts) > host_time:
                 break
             if restart is not None and restart == min(acts):
                 self.restarts.popleft()
                 self._now = max(self._now, restart)
                 self.restart()
+            elif pace is not None and pace == min(acts):
+                self._now = max(self._now, pace)
+                self._change_pace(self.paces.popleft()[1])
             elif self._due and (sample is None or self._due[0][0] <= sample):
                 self._now, _, act = heapq.heappop(self._due)
                 act()
@@ -170,9 +176,7 @@ class Twin:
         """Begin to sample; the world begins with the first."""
         if self.world.began is None:
             self.world.began = self._now
-        self._first = self._now + 1.0 / self._rate_hz / self._speed
-        self._next = self._computed = 0
-        self._ahead.clear()
+        self._begin()
 
     def stop(self) -> None:
         """End sampling."""
@@ -184,6 +188,24 @@ class Twin:
 
     # -- time
 
+    def _host_time(self, world_time: float) -> float | None:
+        return None if self.world.began is None else self.world.began + world_time
+
+    @property
+    def _period(self) -> float:
+        return 1.0 / (self._rate_hz * self._pace) / self._speed
+
+    def _begin(self) -> None:
+        """The next sample is a period away, and the first."""
+        self._first = self._now + self._period
+        self._next = self._computed = 0
+        self._ahead.clear()
+
+    def _change_pace(self, pace: float) -> None:
+        self._pace = pace
+        if self._first is not None:
+            self._begin()
+
     def _push(self, at: float, act: Callable[[], None]) -> None:
         self._number += 1
         heapq.heappush(self._due, (at, self._number, act))
@@ -194,7 +216,7 @@ class Twin:
         self.booted()
 
     def _sample_time(self, number: int) -> float | None:
-        return None if self._first is None else self._first + number / self._rate_hz / self._speed
+        return None if self._first is None else self._first + number * self._period
 
     def _take(self) -> None:
         if not self._ahead:
@@ -207,7 +229,7 @@ class Twin:
     def _compute(self) -> None:
         assert self._first is not None
         numbers = np.arange(self._computed, self._computed + AHEAD, dtype=np.float64)
-        times = self._first + numbers / self._rate_hz / self._speed
+        times = self._first + numbers * self._period
         began = self.world.began
         self._ahead.extend(self._signals.at(times - began if began is not None else np.full(AHEAD, -1.0)))
         self._computed += AHEAD

@@ -7,6 +7,7 @@ source 0 asks all of them, every other command is for one.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -97,12 +98,14 @@ class VirtualBoard:
         model: str = "virtual cable board",
         max_body: int = MAX_BODY,
         restarts: Sequence[float] = (),
+        paces: Sequence[tuple[float, float]] = (),
         resumes: bool = False,
     ) -> None:
         """A board that is switched on at host time `now`.
 
         ppm: how much too fast its clock runs. world: shared by boards that see the same; it begins lead_s after the
         first START. restarts: world times (s) at which it restarts by itself; resumes: it then streams on unasked.
+        paces: when (s of the world, rising) it changes its rate, and to how many times the one that was asked for.
         """
         self.sources = tuple(sources)
         self.model, self.rate_hz = model, rate_hz
@@ -118,6 +121,8 @@ class VirtualBoard:
         self._lead_s = lead_s
         self._max_body = max_body
         self._restarts = sorted(restarts)
+        self._paces = deque(paces)
+        self._pace = 1.0
         self._resumes = resumes
         self._decoder = FrameDecoder()
         self._sequences = [0] * len(self.sources)
@@ -194,6 +199,8 @@ class VirtualBoard:
                 acts.append((source.due_us, lambda number=number: self._samples(number)))  # type: ignore[misc]
         if self._restarts and self.world.began is not None:
             acts.append((self._epoch_us + self._restarts[0] * 1e6 * self._rate, self._restart_on_time))
+        if self._paces and self.world.began is not None:
+            acts.append((self._epoch_us + self._paces[0][0] * 1e6 * self._rate, self._change_pace))
         return min(acts, key=lambda act: act[0])
 
     def _host_time(self, us: float) -> float:
@@ -233,6 +240,12 @@ class VirtualBoard:
             self._boot()
             for started in self._started.values():
                 self._start(started)
+
+    def _change_pace(self) -> None:
+        """Go on at another rate, as a board does whose timer is wrong; nobody is told."""
+        _, self._pace = self._paces.popleft()
+        for started in self._started.values():
+            self._start(started)
 
     def _status(self) -> None:
         self._send(Status(battery_mv=3700, rssi=-55, flags=0, temperature_c_x10=265, samples_lost=self.samples_lost))
@@ -346,7 +359,7 @@ class VirtualBoard:
         self.sources[message.source].start(
             self._us,
             self._world_times,
-            rate_hz=message.rate_hz,
+            rate_hz=max(round(message.rate_hz * self._pace), 1),
             batch=self._batch(message.rate_hz, message.batch, mask.bit_count()),
             mask=mask,
         )

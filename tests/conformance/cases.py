@@ -9,7 +9,7 @@ from struct import pack
 from typing import Any
 
 from firmware_bridge.drivers import BoardConfig, LineConfig
-from protocols.ascii_line import LineFormat
+from protocols.sample_lines import LineFormat
 from simulators.gym import session_board, twin
 from simulators.scenarios import SCENARIOS, Session
 from simulators.virtual_board import Device, VirtualBoard

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from firmware_bridge.board import Board, BoardProblem
 from firmware_bridge.drivers import BoardConfig, make_driver
-from firmware_bridge.link import Chunk
+from firmware_bridge.link import About, Chunk
 from firmware_bridge.messages import Identity, Message, SampleBlock
 from simulators.impairments import Impairments
 from simulators.twin import Twin
@@ -29,6 +29,7 @@ class Life:
     plug: Socket | None = None  # None: the link that the configuration names
     messages: list[Message] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
+    abouts: list[About] = field(default_factory=list)
     problems: list[BoardProblem] = field(default_factory=list)
     now: float = 0.0
 
@@ -54,6 +55,10 @@ class Life:
         found = self.reader.feed(chunk)
         self.messages += found
         return found
+
+    def about(self, board: str, received_at: float, about: About) -> None:
+        self._stamp(board, received_at)
+        self.abouts.append(about)
 
     def link_down(self, board: str, received_at: float, reason: str) -> None:
         self._stamp(board, received_at)

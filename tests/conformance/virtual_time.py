@@ -84,6 +84,8 @@ class Socket:
 class SocketLink:
     """One open link."""
 
+    about = None
+
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
         self._number = socket.opened

@@ -9,6 +9,7 @@ import pytest
 from controller.board_checks import Check, Heard, board_checks
 from controller.core.diagnostic import Severity
 from firmware_bridge.drivers import DRIVERS
+from firmware_bridge.link import About
 from firmware_bridge.messages import BoardStatus, ClockState, Identity, ReaderCounters
 
 BOARD = Identity(
@@ -23,6 +24,7 @@ SOUND = Heard(
     clock=ClockState(skew_ppm=20.0, uncertainty=0.0002, jitter=0.001),
     clock_s=20.0,
     status=BoardStatus(source=0, battery_v=3.7, rssi_dbm=-50, samples_lost=0),
+    about=About(),
     faults=frozenset(),
 )
 
@@ -43,10 +45,24 @@ def test_more_than_a_frame_in_a_hundred_lost_is_an_error(lost: int, severity: Se
     assert check(heard, "frames").severity == severity
 
 
-@pytest.mark.parametrize("volts", [None, 0.0])
-def test_a_battery_of_which_nothing_is_said_is_not_one_of_0_volts(volts: float | None) -> None:
-    status = BoardStatus(source=0, battery_v=volts, rssi_dbm=0, samples_lost=0) if volts is not None else None
+@pytest.mark.parametrize("status", [None, BoardStatus(source=0)])
+def test_a_battery_of_which_nothing_is_said_is_not_one_of_0_volts(status: BoardStatus | None) -> None:
     assert check(replace(SOUND, status=status), "battery").text == "not said"
+
+
+def test_a_battery_is_said_in_volts_and_in_percent_as_far_as_the_board_says_so() -> None:
+    about = About(battery_pct=80)
+    assert check(replace(SOUND, about=about), "battery").text == "3.70 V, 80 %"
+    assert check(replace(SOUND, about=about, status=None), "battery").text == "80 %"
+
+
+def test_what_a_protocol_does_not_say_of_its_board_its_link_does() -> None:
+    about = About(address="AA", name="cable-1", manufacturer="maker", model="row", serial="7", firmware="2.0")
+    untold = replace(SOUND, about=about, identity=replace(BOARD, model="", firmware="?"))
+    assert [check(untold, what).text for what in ("model", "firmware")] == ["row", "2.0"]
+    assert check(untold, "label").text == "cable-1, maker, row, 7"
+    told = replace(SOUND, about=about)
+    assert [check(told, what).text for what in ("model", "firmware")] == ["board", "1.2.0"]
 
 
 def test_a_low_battery_is_an_error() -> None:

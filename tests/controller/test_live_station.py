@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from controller import live_station
 from controller.calibration_file import CalibratedStation, calibrated
 from controller.config import parse
 from controller.live_station import LiveError, LiveStation, opened
+from protocols.cablelink import Start
+from protocols.framing import encode
+from simulators.gym import session_board
+from simulators.scenarios import SCENARIOS, Session
 from tests.firmware_bridge.air import FIRST, SECOND, air, boards, needs_dbus
 from tests.stations.processes import simulator
 
@@ -77,3 +82,19 @@ async def test_a_channel_that_its_board_does_not_have_is_said_beside_those_that_
             assert [each.name for each in await live.channels()] == ["left force"]
             assert "no channel 7" in live.trouble
             await live.block("a")
+
+
+def test_what_nobody_reads_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_station, "MOST_WAITING", 10)
+    session = Session(SCENARIOS["iso_lateral_row"].but(reps=1))
+    board = session_board(session, side="left")
+    live = LiveStation(two_boards("tcp://127.0.0.1:1", "tcp://127.0.0.1:2"))
+    live.link_up("l", 0.0)
+    board.receive(encode(Start(sequence=1, rate_hz=100, batch=1).to_body()))
+    for k in range(100):
+        for chunk in board.chunks(0.01 * k):
+            live.chunk("l", chunk)
+    assert live._blocks.qsize() == 10
+    newest = [live._blocks.get_nowait()[1].times[-1] for _ in range(10)]
+    assert newest[-1] - newest[0] == pytest.approx(0.09, abs=0.01)
+    assert newest == sorted(newest)

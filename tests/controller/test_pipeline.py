@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from controller.config import StationConfig
 from controller.pipeline import Pipeline
-from protocols.events import AnyEvent, Fault, Pair, SetSummary
-from protocols.recording import ChunkIn, CommandIn, Input, LinkDown, ProblemIn, RecordingError, Tick
+from controller.rate_watch import WINDOW
+from protocols.events import AnyEvent, Fault, Health, Pair, SetSummary
+from protocols.recording import AboutIn, ChunkIn, CommandIn, Input, LinkDown, ProblemIn, RecordingError, Tick
 from simulators.gym import session_board, two_boards
 from simulators.impairments import Corrupt, Duplicate, Impairments, Jitter, Loss, Reorder
 from tests.controller.inputs import ANCHOR, finals, header, heard, log, played, short_set, station, together
@@ -188,6 +189,54 @@ def test_a_select_command_changes_the_exercise_of_the_next_set() -> None:
     records: list[Input] = sorted([*one_board(), select], key=lambda record: record.received_at)
     [summary] = [event for event in played(ONE, records) if isinstance(event, SetSummary)]
     assert (summary.exercise, summary.load_kg) == ("row", 20.0)
+
+
+def test_what_boards_say_to_their_links_stands_in_health_and_where_their_protocol_is_silent_in_info() -> None:
+    pipeline = Pipeline(header(TWO))
+    for record in boards_of_two()[:200]:
+        pipeline.feed(record)
+    assert health(pipeline).battery_pct is None
+    left, right = (board.id for board in TWO.board)
+    said = AboutIn(board=left, received_at=ANCHOR + 2.0, model="another", firmware="9", battery_pct=80)
+    pipeline.feed(said)
+    pipeline.feed(AboutIn(board=right, received_at=ANCHOR + 2.0, battery_pct=35))
+    now = health(pipeline)
+    assert (now.battery_v, now.battery_pct) == (3.7, 35)
+    assert pipeline.info().boards.split(",")[0] == f"{left}:virtual cable board left:1.2.0"
+    pipeline.feed(msgspec.structs.replace(said, battery_pct=None))
+    assert health(pipeline).battery_pct == 35
+
+
+@pytest.mark.parametrize("factor", [0.67, 1.5])
+def test_a_board_that_keeps_another_rate_than_it_was_asked_for_is_said_until_it_keeps_it(factor: float) -> None:
+    board = session_board(short_set(reps=8), now=ANCHOR - 5.0, paces=[(5.0, factor), (20.0, 1.0)])
+    events = played(ONE, heard("dual", board, until=34.0))
+    raised, cleared = faults(events, "rate_differs")
+    assert (raised.raised, raised.severity, cleared.raised) == (True, "warning", False)
+    assert f"takes {100.0 * factor:.4g} samples a second, 100 were asked for" in raised.detail
+    began, unit = header(ONE).unix_anchor + 0.2, 1000.0  # when it was told to start, s; ms of its stamps
+    assert WINDOW <= raised.ts / unit - (began + 5.0) <= 3.0 * WINDOW + 0.5
+    assert WINDOW <= cleared.ts / unit - (began + 20.0) <= 2.0 * WINDOW + 0.5
+
+
+def test_a_rate_that_nobody_told_is_nobodys_fault_and_a_configured_one_is_held_against_the_board() -> None:
+    inputs = heard("dual", session_board(short_set(), now=ANCHOR - 5.0), until=20.0)
+    assert not faults(played(ONE, inputs), "rate_differs")
+    config = msgspec.structs.replace(ONE, board=[msgspec.structs.replace(ONE.board[0], rate_hz=200)])
+    (fault,) = faults(played(config, inputs), "rate_differs")
+    assert "200 were asked for" in fault.detail
+
+
+def test_a_board_that_goes_away_takes_its_wrong_rate_with_it() -> None:
+    board = session_board(short_set(), now=ANCHOR - 5.0, paces=[(3.0, 0.5)])
+    inputs = [*heard("dual", board, until=16.0), LinkDown(board="dual", received_at=ANCHOR + 16.5, reason="gone")]
+    raised, cleared = faults(played(ONE, inputs), "rate_differs")
+    assert raised.raised
+    assert not cleared.raised
+
+
+def health(pipeline: Pipeline) -> Health:
+    return pipeline.health(recorder_dropped=0, outbox_depth=None, telemetry_dropped=None)
 
 
 def test_input_from_a_board_that_the_header_does_not_name_is_an_error_of_the_recording() -> None:

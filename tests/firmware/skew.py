@@ -20,7 +20,7 @@ from rich.table import Table
 from firmware_bridge.board import Board, BoardProblem
 from firmware_bridge.cablelink_reader import CablelinkReader
 from firmware_bridge.drivers import BoardConfig
-from firmware_bridge.link import Chunk
+from firmware_bridge.link import About, Chunk
 from firmware_bridge.messages import BoardStatus, Message, SampleBlock
 from tests.firmware import cc
 from tests.firmware.wire import running
@@ -59,8 +59,11 @@ class Listener:
                 self.last = message.rows[-1][0]
                 self.rows += len(message.rows)
             elif isinstance(message, BoardStatus):
-                self.lost_on_board = message.samples_lost
+                self.lost_on_board = message.samples_lost or 0
         return messages
+
+    def about(self, board: str, received_at: float, about: About) -> None:
+        del board, received_at, about
 
     def link_down(self, board: str, received_at: float, reason: str) -> None:
         del board, received_at, reason

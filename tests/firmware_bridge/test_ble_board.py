@@ -9,13 +9,17 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
 import pytest
+from dbus_fast import DBusError, Message
 
-from firmware_bridge import ble_radio
+from firmware_bridge import ble_link, ble_radio
 from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board
 from firmware_bridge.board_session import Timing
 from firmware_bridge.drivers import BoardConfig, make_driver
+from protocols import gatt
+from simulators.fake_bluez_gatt import FakeCharacteristic
 from simulators.fake_bluez_manners import Manners
+from simulators.fake_bluez_tree import Answer
 from tests.firmware_bridge.air import FIRST, SECOND, Air, air, boards, needs_dbus, tindeq
 from tests.firmware_bridge.test_board import QUICK, Station, alive
 
@@ -95,6 +99,29 @@ async def test_it_streams_again_within_five_seconds_and_one_problem_came_and_wen
     assert not any(identity.restarted for identity in station.identities)
 
 
+async def test_what_a_board_says_to_its_link_is_told_and_its_battery_again_when_it_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ble_link, "BATTERY_EVERY", 0.1)
+    monkeypatch.setattr(ble_link, "LOOK_EVERY", 0.05)
+    level = [80]
+    (board,) = boards()
+    monkeypatch.setattr(
+        board, "read", lambda uuid, read=board.read: bytes(level) if uuid == gatt.BATTERY_LEVEL else read(uuid)
+    )
+    station = Station(URL)
+    async with air(board), alive(URL, station):
+        await station.until(lambda: bool(station.blocks and station.abouts))
+        about = station.abouts[0]
+        assert (about.address, about.model, about.battery_pct) == (FIRST, "virtual cable board", 80)
+        level[0] = 79
+        await station.until(lambda: station.abouts[-1].battery_pct == 79)
+        level[0] = 255  # no share of anything
+        await station.until(lambda: station.abouts[-1].battery_pct is None)
+    assert [each.battery_pct for each in station.abouts] == [80, 79, None]
+    assert station.problems == []
+
+
 async def test_an_absent_board_is_said_once_and_tried_ever_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ble_radio, "SEEK_WITHIN", 0.05)
     station = Station(URL)
@@ -136,7 +163,7 @@ async def test_a_blink_reaches_the_board_that_was_asked_and_not_its_neighbour() 
     async with air(*boards(2)) as there, alive(f"ble://{SECOND}", station) as board:
         await station.until(lambda: len(station.blocks) >= 3)
         assert await board.identify(seconds=3) is None
-        assert there.bluez.device(FIRST).air.writes == []
+        assert not there.bluez.device(FIRST).air.writes
         assert there.bluez.device(SECOND).air.writes
 
 
@@ -147,6 +174,27 @@ async def test_aborts_and_drops_while_connecting_end_in_a_stream(monkeypatch: py
     async with air(*boards(), manners=manners), alive(URL, station, timing=QUICK):
         await station.until(lambda: len(station.blocks) >= 3)
     assert [(p.name, p.raised) for p in station.problems][-1] == ("board_absent", False)
+
+
+@pytest.mark.parametrize("error", ["UnknownObject", "NoReply", "LimitsExceeded"])
+async def test_whatever_dbus_says_while_it_opens_is_a_trouble_that_passes(
+    error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = ["ReadValue"] * 3
+
+    async def refused(characteristic: FakeCharacteristic, message: Message) -> Answer:
+        if refusals:
+            raise DBusError(f"org.freedesktop.DBus.Error.{error}", f'Method "{refusals.pop()}": no')
+        return await read(characteristic, message)
+
+    read = FakeCharacteristic._read
+    monkeypatch.setattr(FakeCharacteristic, "_read", refused)
+    station = Station(URL)
+    async with air(*boards()), alive(URL, station):
+        await station.until(lambda: len(station.blocks) >= 3)
+    assert refusals == []
+    assert {problem.name for problem in station.problems} == {"board_absent"}
+    assert not station.problems[-1].raised
 
 
 async def test_a_life_that_ends_while_it_connects_leaves_nothing_behind() -> None:

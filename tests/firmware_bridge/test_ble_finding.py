@@ -8,11 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
+from dbus_fast import Variant
 
 from firmware_bridge import ble_radio
+from firmware_bridge.ble_link import BleLink
 from firmware_bridge.ble_radio import Radio
+from firmware_bridge.ble_sought import sought
 from firmware_bridge.drivers import BoardConfig, check_url, link_problem, wire_of
 from firmware_bridge.link import LinkError
+from protocols.gatt import CABLELINK
+from simulators.fake_bluez_manners import Manners
 from tests.firmware_bridge.air import (
     BY_SERVICE,
     FIRST,
@@ -103,6 +108,21 @@ async def test_an_absent_board_does_not_hold_up_the_others() -> None:
         await link.close()
 
 
+async def test_one_board_that_two_links_look_for_at_once_is_given_to_one_of_them() -> None:
+    radio = Radio()
+    urls = (f"ble://{SECOND}", BY_SERVICE, "ble:?name=cable-1")
+    async with air(*boards(2), manners=Manners(services_after=1.0)) as there:  # the first holds up the others
+        there.bluez.device(SECOND).properties["UUIDs"] = Variant("as", [])
+        found = await asyncio.gather(*(opened(url, radio) for url in urls), return_exceptions=True)
+        links = [each for each in found if isinstance(each, BleLink)]
+        refused = [str(each) for each in found if isinstance(each, LinkError)]
+        for link in links:
+            await link.close()
+        assert there.bluez.device(FIRST).connections == 1
+    assert len(links) == 2
+    assert refused == [f"{urls[2]}: {FIRST} is another board's already; give each its own address"]
+
+
 # -- other programs
 
 
@@ -140,6 +160,25 @@ async def test_without_a_bus_it_is_said_what_is_missing(monkeypatch: pytest.Monk
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none")
     with pytest.raises(LinkError, match="no Bluetooth; is an adapter there"):
         await opened(BY_SERVICE)
+    await bleak_has_let_go()
+
+
+async def test_a_bus_that_lets_nobody_in_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_unix_server(hang_up, tmp_path / "bus")
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+    with pytest.raises(LinkError, match=BY_SERVICE.rstrip(":")):
+        await opened(BY_SERVICE)
+    with pytest.raises(LinkError):
+        await Radio().around([sought(BY_SERVICE, service=CABLELINK.service)], seconds=0.1)
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "none:of=these")
+    with pytest.raises(LinkError):
+        await opened(BY_SERVICE)
+    server.close()
+    await server.wait_closed()
     await bleak_has_let_go()
 
 

@@ -50,7 +50,7 @@ async def test_the_device_information_and_the_battery_are_read() -> None:
         about = link.about
         await link.close()
     assert (about.name, about.model, about.firmware) == ("cable-1", "virtual cable board", "1.2.0")
-    assert about.battery_percent == 80
+    assert about.battery_pct == 80
 
 
 async def test_an_info_too_long_for_a_notification_is_read_whole() -> None:
@@ -109,7 +109,7 @@ async def test_a_progressor_is_reached_by_its_own_service_and_has_nothing_to_be_
         link = await open_link(BY_SERVICE, driver="tindeq")
         assert isinstance(link, BleLink)
         assert link.about.address == SECOND
-        assert (link.about.model, link.about.battery_percent) == (None, None)
+        assert (link.about.model, link.about.battery_pct) == (None, None)
         await link.send(bytes((Command.VERSION,)))
         assert (await link.receive()).data == b"\x00\x071.2.3.4"
         await link.send(bytes((Command.START,)))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakDBusError
+from dbus_fast.errors import AuthError
 
 from firmware_bridge import ble_link, ble_radio
 from firmware_bridge.ble_radio import Radio, said
@@ -203,7 +204,7 @@ async def test_a_quiet_board_is_asked_whether_it_is_there_and_kept_while_it_answ
         async with asyncio.timeout(SOON):
             while len(device.air.reads) < before + 3:  # noqa: ASYNC110 - the fake tells nobody
                 await asyncio.sleep(0.01)
-        assert {uuid for uuid, _ in device.air.reads[before:]} == {gatt.BATTERY_LEVEL}
+        assert {uuid for uuid, _ in list(device.air.reads)[before:]} == {gatt.BATTERY_LEVEL}
         device.muted = False
         await link.send(GetInfo(sequence=1).to_body())
         await heard(link, Info)
@@ -253,6 +254,8 @@ async def test_a_hundred_drops_leak_no_connection_to_the_bus() -> None:
         (ConnectionRefusedError(111, "refused"), "does bluetoothd run"),
         (EOFError(), "does bluetoothd run"),
         (AssertionError(), "it has gone again"),
+        (BleakDBusError("org.freedesktop.DBus.Error.UnknownObject", ['Method "ReadValue"']), "it has gone again"),
+        (AuthError("REJECTED"), "group bluetooth"),
     ],
 )
 def test_what_stands_in_the_way_is_said_in_one_line_with_what_to_do(error: Exception, words: str) -> None:

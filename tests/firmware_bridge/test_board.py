@@ -16,7 +16,7 @@ from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board, BoardProblem
 from firmware_bridge.board_session import Timing
 from firmware_bridge.drivers import BoardConfig, make_driver
-from firmware_bridge.link import Chunk
+from firmware_bridge.link import About, Chunk
 from firmware_bridge.messages import Identity, Message, SampleBlock
 from protocols.cablelink import Start
 from tests.firmware_bridge.small_board import SmallBoard, on_pty, on_tcp
@@ -44,6 +44,7 @@ class Station:
         self.reader = make_driver(BoardConfig(id="left", url=url)).reader
         self.messages: list[Message] = []
         self.links: list[str] = []
+        self.abouts: list[About] = []
         self.problems: list[BoardProblem] = []
         self._now = 0.0
         self._waiting: list[tuple[Callable[[], bool], asyncio.Event]] = []
@@ -60,6 +61,10 @@ class Station:
         self.messages += messages
         self._look()
         return messages
+
+    def about(self, board: str, received_at: float, about: About) -> None:
+        self._stamp(board, received_at)
+        self.abouts.append(about)
 
     def link_down(self, board: str, received_at: float, reason: str) -> None:
         self._stamp(board, received_at)

@@ -13,7 +13,8 @@ from firmware_bridge.device_reader import DeviceReader, Stamps
 from firmware_bridge.drivers import BoardConfig, LineConfig, link_problem, make_driver
 from firmware_bridge.link import Chunk
 from firmware_bridge.messages import Acknowledged, BoardStatus, Identity, Message, SampleBlock
-from protocols.ascii_line import AsciiLine, LineFormat
+from protocols.ascii_line import AsciiLine
+from protocols.sample_lines import LineFormat
 from protocols.tindeq import Message as Said
 from protocols.tindeq import Tag, Tindeq, weights
 
@@ -72,6 +73,14 @@ def test_a_low_battery_is_a_fault_of_the_samples_that_follow() -> None:
     one, two = (weights([(1.0, k * 100_000)]).to_bytes() for k in (1, 2))
     found = read(DeviceReader(Tindeq(), has_clock=True), one, Said(Tag.LOW_BATTERY).to_bytes(), two)
     assert [m.faults for m in found if isinstance(m, SampleBlock)] == [frozenset(), {"low_battery"}]
+
+
+def test_a_low_battery_is_forgotten_when_the_link_opens_anew() -> None:
+    reader = DeviceReader(Tindeq(), has_clock=True)
+    sample = weights([(1.0, 100_000)]).to_bytes()
+    read(reader, sample, Said(Tag.LOW_BATTERY).to_bytes())
+    found = read(reader, sample)  # it was off meanwhile: to be charged, or for a new battery
+    assert [m.faults for m in found if isinstance(m, SampleBlock)] == [frozenset()]
 
 
 def test_a_voltage_is_a_status_and_a_version_an_identity() -> None:

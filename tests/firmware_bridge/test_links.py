@@ -152,6 +152,23 @@ async def test_a_board_that_does_not_read_blocks_nobody_but_the_sender(terminal:
     await link.close()
 
 
+async def test_a_send_that_waits_ends_with_the_link_and_the_next_link_has_the_port_to_itself(
+    terminal: Terminal,
+) -> None:
+    link = await open_serial(terminal.name, baud=115200)
+    sending = asyncio.create_task(link.send(bytes(100_000)))
+    await asyncio.sleep(0)
+    assert not sending.done()
+    await link.close()
+    with pytest.raises(LinkError, match="is closed"):
+        async with asyncio.timeout(SOON):
+            await sending
+    again = await open_serial(terminal.name, baud=115200)  # under the same file descriptor, as a rule
+    os.write(terminal.master, b"here")
+    assert await received(again) == b"here"
+    await again.close()
+
+
 async def test_bytes_go_both_ways_over_tcp_without_delay() -> None:
     ends: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     server = await asyncio.start_server(lambda r, w: ends.put_nowait((r, w)), "127.0.0.1", 0)
@@ -182,6 +199,11 @@ async def test_a_tcp_port_where_nobody_listens_says_what_to_look_at() -> None:
         await open_tcp("127.0.0.1", port=port)
 
 
+async def test_a_name_that_can_be_no_hosts_says_what_to_look_at() -> None:
+    with pytest.raises(LinkError, match="is the address right"):
+        await open_tcp(f"{'a' * 64}.local", port=5000)
+
+
 async def test_a_host_that_does_not_answer_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp_link, "CONNECT_WITHIN", 0.1)
     with contextlib.ExitStack() as stack:
@@ -200,6 +222,8 @@ async def test_a_host_that_does_not_answer_is_given_up_in_time(monkeypatch: pyte
         ("serial://ttyUSB0", "names a device, as in serial:///dev/ttyUSB0"),
         ("serial:///dev/ttyUSB0?boud=9600", "'boud' is no option"),
         ("serial:///dev/ttyUSB0?baud=fast", "baud=fast is no rate"),
+        ("serial:///dev/ttyUSB0?baud=\N{SUPERSCRIPT TWO}", "is no rate"),
+        ("serial:///dev/ttyUSB0?baud=99999999999", "is no rate"),
         ("tcp://host", "names host and port"),
         ("tcp://host:port", "names host and port"),
         ("/dev/ttyUSB0", "is reached by serial://, tcp:// or ble:"),

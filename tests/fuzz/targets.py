@@ -13,11 +13,12 @@ from zlib import crc32
 from firmware_bridge.cablelink_reader import CablelinkReader
 from firmware_bridge.link import Chunk
 from protocols import cablelink, framing, tindeq
-from protocols.ascii_line import BLANK, AsciiLine, LineFormat
+from protocols.ascii_line import AsciiLine
 from protocols.chronojump import ENCODER_DROPPED, ChronojumpEncoder, ChronojumpForce, ChronojumpFour, four_cells
 from protocols.device import Dialect
 from protocols.neutral_csv import CsvError, parse_csv
 from protocols.recording import MAGIC, ChunkIn, Header, LinkUp, RecordDecoder, RecordingError, Tick, encode
+from protocols.sample_lines import BLANK, LineFormat
 from protocols.text_lines import LONGEST
 
 CSV_HEAD: Final = b"time_s,left_position_m,left_force_n,right_position_m,right_force_n\n"

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.ascii_line import BLANK, AsciiLine, G, LineFormat
+from protocols.ascii_line import AsciiLine
 from protocols.device import Said, Samples
+from protocols.sample_lines import BLANK, G, LineFormat
 from protocols.text_lines import LONGEST, LineDecoder
 
 STAMPED = LineFormat(("time_us", "left_force_n"))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from protocols.recording import (
     LONGEST,
     MAGIC,
+    AboutIn,
     ChunkIn,
     CommandIn,
     Dropped,
@@ -45,6 +46,10 @@ KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
     Header: HEADERS,
     ChunkIn: st.builds(ChunkIn, **OF_BOARD, data=BYTES),
     LinkUp: st.builds(LinkUp, **OF_BOARD),
+    AboutIn: st.builds(
+        AboutIn, **OF_BOARD, model=TEXT | st.none(), firmware=TEXT | st.none(),
+        battery_pct=st.integers(0, 100) | st.none(),
+    ),
     LinkDown: st.builds(LinkDown, **OF_BOARD, reason=TEXT),
     CommandIn: st.builds(CommandIn, name=TEXT, received_at=TIME, payload=BYTES),
     Tick: st.builds(Tick, received_at=TIME),
@@ -64,6 +69,7 @@ SOME: list[Record] = [
     HEADER,
     LinkUp(board="b", received_at=0.25),
     ChunkIn(board="b", received_at=0.5, data=bytes(range(8))),
+    AboutIn(board="b", received_at=0.6, model="m", battery_pct=80),
     CommandIn(name="start", received_at=0.75, payload=b"{}"),
     Tick(received_at=1.0),
     ProblemIn(board="b", received_at=1.25, name="p", raised=True, severity="warning", detail="d"),

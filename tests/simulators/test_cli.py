@@ -138,3 +138,20 @@ def test_a_link_over_a_file_fails_with_1(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["pty", "--link", str(tmp_path / "board")])
     assert result.exit_code == 1
     assert "--link" in result.output
+
+
+async def test_a_port_that_does_not_come_back_ends_with_1_and_one_line(tmp_path: Path) -> None:
+    name = tmp_path / "board"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "simulators.cli", "pty", "--link", name, "--impair", "disconnect=0.2:0.5",
+        stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    async with asyncio.timeout(30.0):
+        await process.stdout.readline()
+        while name.is_symlink():  # noqa: ASYNC110 - the process tells nobody
+            await asyncio.sleep(0.01)
+        name.write_text("mine")
+        _, said = await process.communicate()
+    assert process.returncode == 1
+    assert said.decode().splitlines() == [f"{name}: there is a file of that name; give another --link"]

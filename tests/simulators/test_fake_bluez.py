@@ -21,6 +21,7 @@ from protocols import cablelink, gatt
 from protocols.cablelink import Info, Samples, Start
 from protocols.tindeq import Command
 from simulators.ble_cablelink import longest
+from simulators.ble_peripheral import NOTIFY, Characteristic, Service
 from simulators.cli import app
 from simulators.fake_bluez import FakeBluez
 from simulators.fake_bluez_bus import VARIABLE, PrivateBus
@@ -204,6 +205,81 @@ async def test_a_body_longer_than_a_notification_is_never_sent() -> None:
     assert max(len(body) for body in bodies) <= longest(64) == 61
     rows = [len(m.rows) for m in map(cablelink.decode, bodies) if isinstance(m, Samples)]
     assert set(rows) == {2}  # 16 bytes a row
+
+
+class Flood:
+    """A board that says nothing for a while and then everything at once."""
+
+    address, name, mtu = FIRST, "flood", 517
+    services = (Service(CABLELINK.service, (Characteristic(CABLELINK.notify, NOTIFY),)),)
+
+    def __init__(self, count: int) -> None:
+        self.waiting = [k.to_bytes(4, "little") * 128 for k in range(count)]
+        self.is_open = False
+
+    def in_sight(self, now: float) -> bool:
+        del now
+        return True
+
+    def read(self, uuid: str) -> bytes:
+        raise KeyError(uuid)
+
+    def write(self, uuid: str, data: bytes, now: float) -> None: ...
+
+    def notifications(self, now: float) -> list[tuple[str, bytes]]:
+        del now
+        if not self.is_open:
+            return []
+        said, self.waiting = self.waiting, []
+        return [(CABLELINK.notify, data) for data in said]
+
+    def disconnected(self) -> None: ...
+
+
+async def test_a_flood_of_the_longest_notifications_arrives_whole_and_in_order() -> None:
+    flood = Flood(2000)
+    sent = list(flood.waiting)
+    async with air(flood) as there:
+        client = await connected(FIRST)
+        got: list[bytes] = []
+        whole = asyncio.Event()
+
+        def take(_: object, data: bytearray) -> None:
+            got.append(bytes(data))
+            if len(got) >= len(sent):
+                whole.set()
+
+        await client.start_notify(CABLELINK.notify, take)
+        flood.is_open = True
+        async with asyncio.timeout(SOON):
+            await whole.wait()
+        assert got == sent
+        assert not there.bluez.is_dead
+        await client.disconnect()
+
+
+async def test_a_bluetoothd_that_loses_its_bus_says_so() -> None:
+    async with PrivateBus() as bus, FakeBluez(bus.address, boards()) as bluez:
+        serving = asyncio.create_task(bluez.run(until=asyncio.Event()))
+        await bus.close()
+        async with asyncio.timeout(SOON):
+            with pytest.raises(PortError, match="the bus is gone"):
+                await serving
+
+
+async def test_a_mistake_in_a_boards_life_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(self: Flood, now: float) -> bool:
+        raise ArithmeticError(now)
+
+    monkeypatch.setattr(Flood, "in_sight", wrong)
+    async with PrivateBus() as bus:
+        bluez = FakeBluez(bus.address, [Flood(0)])
+        await bluez.start()
+        with pytest.raises(ArithmeticError):
+            await bluez.run(until=asyncio.Event())
+        with pytest.raises(ArithmeticError):
+            await bluez.kill()
+        assert bluez.is_dead
 
 
 async def test_info_is_read_as_the_board_would_say_it_now() -> None:

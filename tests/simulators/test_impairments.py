@@ -111,7 +111,20 @@ def test_texts_become_impairments_and_sensor_faults() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["loss", "loss=2", "loss=x", "fog=1", "stuck=left:1:2", "saturate=left_position_m:1:2", "disconnect=1", "=", ""],
+    [
+        "loss",
+        "loss=2",
+        "loss=x",
+        "loss=nan",
+        "jitter=inf",
+        "disconnect=nan:1",
+        "fog=1",
+        "stuck=left:1:2",
+        "saturate=left_position_m:1:2",
+        "disconnect=1",
+        "=",
+        "",
+    ],
 )
 def test_a_wrong_text_is_refused_with_what_there_is(text: str) -> None:
     with pytest.raises(ImpairmentError, match="loss=SHARE"):
@@ -129,7 +142,16 @@ def test_every_defect_of_a_sensor_can_be_asked_for_by_its_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["slip=left_force_n:1:1", "drift=left_force_n:1", "clip=left_force_n:1:2", "reversed=up", "swapped=left"]
+    "text",
+    [
+        "spike=left_force_n:1:nan",
+        "drift=left_force_n:1:inf",
+        "slip=left_force_n:1:1",
+        "drift=left_force_n:1",
+        "clip=left_force_n:1:2",
+        "reversed=up",
+        "swapped=left",
+    ],
 )
 def test_a_defect_of_the_wrong_channel_or_form_is_refused(text: str) -> None:
     with pytest.raises(ImpairmentError, match="there are"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,24 @@ def test_two_sound_boards_are_said_to_be_with_rate_clock_battery_and_noise(tmp_p
     assert skews[0] == pytest.approx(60, abs=50)
     assert skews[1] == pytest.approx(-60, abs=50)
     assert "left force: calibration: none, the board's own scale" in text.partition("to look at:")[2]
+
+
+def test_three_stations_are_looked_at_at_once_and_shown_in_the_order_of_the_configuration(tmp_path: Path) -> None:
+    seconds = 6.0
+    names = ("row", "press", "curl")
+    config = write_config(tmp_path, "".join(board(f"serial://{tmp_path}/{name}", name=name) for name in names))
+    with ExitStack() as serving:
+        for name in names[1:]:
+            serving.enter_context(simulator("pty", "--link", str(tmp_path / name), *REST))
+        began = time.monotonic()
+        code, text = said("doctor", config, "--seconds", f"{seconds:g}")
+        assert time.monotonic() - began < 2.0 * seconds  # with the program's own start; one by one it is three times
+    assert code == 1
+    assert [line for line in text.splitlines() if line in {f"{name}/board" for name in names}] == [
+        f"{name}/board" for name in names
+    ]
+    assert "row, press, curl: looking at their boards for 6 s" in text
+    assert "row/board: link: " in text.partition("wrong:")[2]
 
 
 def test_what_is_wrong_is_repeated_at_the_end_with_what_to_do(tmp_path: Path) -> None:
@@ -117,14 +137,18 @@ def test_devices_names_the_ports_of_a_configuration_and_does_without_bluetooth(t
 def test_devices_and_doctor_find_the_boards_in_the_air(tmp_path: Path) -> None:
     air = {VARIABLE: f"unix:path={tmp_path}/air/bus"}
     text = board("ble:?name=cable-left") + '[[station.board]]\nid = "gone"\nurl = "ble://C0:DE:00:00:00:09"\n'
+    text += '[[station.board]]\nid = "cell"\nurl = "ble:?name=Progressor_2"\ndriver = "tindeq"\n'
     config = write_config(tmp_path, text)
     with simulator("ble", "--folder", str(tmp_path / "air"), "--two-boards", "--driver", "cablelink,tindeq", *REST):
         code, listed = said("devices", config, "--seconds", "2", **air)
         assert code == 0
-        assert 'driver = "tindeq" │ │' in listed
+        assert 'driver = "tindeq" │ one/cell │' in listed
         assert "a cablelink board, named 'cable-left'; driver = \"cablelink\" │ one/board │" in listed
         assert "│ ble://C0:DE:00:00:00:09 │ configured, and not seen; is it on and near? │ one/gone │" in listed
         code, text = said("doctor", config, "--seconds", "3", **air)
     assert code == 1
     assert "│ ok │ link │ ble:?name=cable-left │" in text
+    assert "│ ok │ label │ cable-left, cable station, virtual cable board, C0DE00000001 │" in text
+    assert "│ ok │ battery │ 3.70 V, 80 % │" in text
+    assert "│ ok │ battery │ 3.91 V │" in text
     assert "one/gone: link: ble://C0:DE:00:00:00:09: C0:DE:00:00:00:09 is not seen" in text

@@ -10,8 +10,8 @@ import pytest
 
 from controller.pipeline import Pipeline
 from firmware_bridge.link import Chunk
-from protocols.ascii_line import LineFormat
 from protocols.events import Side, to_json
+from protocols.sample_lines import LineFormat
 from simulators.gym import session_board, twin
 from simulators.scenarios import SCENARIOS, Session
 from simulators.virtual_board import Device, World

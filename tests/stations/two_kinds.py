@@ -12,7 +12,7 @@ import msgspec
 from controller.config import StationConfig
 from controller.pipeline import Pipeline
 from firmware_bridge.board import Board, BoardProblem
-from firmware_bridge.link import Chunk
+from firmware_bridge.link import About, Chunk
 from firmware_bridge.messages import Message
 from protocols.events import AnyEvent, Pair
 from protocols.recording import ChunkIn, Input, LinkDown, LinkUp, ProblemIn, Tick
@@ -43,6 +43,9 @@ class Station:
 
     def chunk(self, board: str, chunk: Chunk) -> list[Message]:
         return self.feed(ChunkIn(board=board, received_at=chunk.received_at, data=chunk.data))
+
+    def about(self, board: str, received_at: float, about: About) -> None:
+        del board, received_at, about
 
     def link_down(self, board: str, received_at: float, reason: str) -> None:
         self.feed(LinkDown(board=board, received_at=received_at, reason=reason))
