@@ -25,6 +25,7 @@ from controller.diagnose import look_at_all
 from controller.doctor import doctor, twice
 from controller.labels import LabelError
 from controller.live_station import LiveError
+from controller.outbox_file import OutboxError
 from controller.replay import ReplayError, Speed, replay
 from controller.runtime import Runtime, say
 from controller.score import score
@@ -101,7 +102,7 @@ def run_command(
 
     try:
         asyncio.run(runtime.run(started=started))
-    except (BrokerError, OSError) as error:
+    except (BrokerError, OutboxError, OSError) as error:
         end(error, code=1)
 
 

@@ -93,6 +93,16 @@ class RecordingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     folder: str = "recordings"
 
 
+class OutboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where events wait for the broker, and how many. path: None: outbox.db in the recordings' folder."""
+
+    enabled: bool = True  # False: in memory only
+    path: Annotated[str, Meta(min_length=1)] | None = None
+    most_events: Annotated[int, Meta(ge=100)] = 100_000
+    most_mb: Annotated[float, Meta(gt=0, le=4096)] = 64.0
+    most_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
+
+
 class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A gateway and its stations. calibration: the file beside this one that `calibrate` writes, None: the usual."""
 
@@ -102,7 +112,15 @@ class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     broker: BrokerConfig = BrokerConfig()
     display: DisplayConfig = DisplayConfig()
     recording: RecordingConfig = RecordingConfig()
+    outbox: OutboxConfig = OutboxConfig()
     station: Annotated[list[StationConfig], Meta(min_length=1)]
+
+
+def outbox_path(config: GymConfig) -> Path | None:
+    """The file in which events wait, None: in memory only."""
+    if not config.outbox.enabled:
+        return None
+    return Path(config.outbox.path or Path(config.recording.folder) / "outbox.db")
 
 
 def load(path: Path) -> GymConfig:

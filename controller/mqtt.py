@@ -1,4 +1,4 @@
-"""The MQTT publisher: events in order and none lost while this process lives, the latest of everything else.
+"""The MQTT publisher: events in order and none lost, the latest of everything else.
 
 One task publishes. Events go with a window of unconfirmed ones; each stays in the outbox until it is confirmed, so a
 lost connection sends some of them twice, with the same id. What is retained is published again at every connect.
@@ -11,25 +11,26 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
 
 from controller.broker import Broker
 from controller.mqtt_connection import BrokerLost, Connection, answer, connection
-from controller.outbox import Outbox, Waiting
-from protocols.events import CommandResult, to_json
+from controller.outbox import Outbox, Waiting, stamped
+from protocols.events import CommandResult, Event, to_json
 from protocols.topics import StationTopics, commands, gateway_status, parse_command
 
 PUBLISH_WITHIN: Final = 5.0  # s for a confirmation; later the connection counts as lost
 BACK_OFF: Final = 0.25  # s, doubled up to BACK_OFF_MOST
 BACK_OFF_MOST: Final = 5.0  # s
-LATE_AFTER: Final = 5.0  # s from an event's making; later it says that it is late
 TELEMETRY_EXPIRES: Final = 5  # s
 WINDOW: Final = 50  # events under way
+RETAINED_WINDOW: Final = 40  # of what is retained, under way at once
+TIMER: Final = 0.001  # s; timers round down
 FAREWELL_WITHIN: Final = 0.7  # s
 
-EVENT_KINDS: Final = frozenset({"rep", "pair", "set", "comparison", "session", "cue", "fault"})
 RETAINED: Final = frozenset({"state", "info", "health"})
 
 Commanded = Callable[[str, str, bytes], Awaitable[CommandResult]]
@@ -47,10 +48,12 @@ class Publisher:
         stations: list[str],
         commanded: Commanded,
         say: Callable[[str], None],
+        outbox: Outbox | None = None,
     ) -> None:
+        """outbox: None: one in memory."""
         self.broker = broker
         self.connected = asyncio.Event()
-        self.outbox = Outbox()
+        self.outbox = outbox or Outbox()
         self.telemetry_dropped = 0  # readings that a newer one overtook
         self._identifier = f"cable-station-{site}-{gateway}"
         self._gateway_status = gateway_status(site=site, gateway=gateway)
@@ -73,11 +76,28 @@ class Publisher:
         """Events that wait for the broker."""
         return self.outbox.depth
 
+    @property
+    def events_dropped(self) -> int:
+        """Events that made room for newer ones, or grew too old."""
+        return self.outbox.dropped
+
+    @property
+    def dead_letters(self) -> int:
+        """Events that the broker refused."""
+        return self.outbox.dead_letters
+
     def offer(self, station: str, kind: str, payload: Struct) -> None:
         """Take one payload; never blocks. Call it from the event loop's thread."""
         topics = self._topics[station]
-        if kind in EVENT_KINDS:
-            self.outbox.put(Waiting(topics.event(kind), to_json(payload), time.monotonic()))
+        if isinstance(payload, Event):
+            now = time.monotonic()
+            self.outbox.put(
+                Waiting(
+                    station=station, session=payload.session, seq=payload.seq, id=payload.id,
+                    topic=topics.event(kind), payload=to_json(payload), made_at=now,
+                ),
+                now=now,
+            )  # fmt: skip
         elif kind == "telemetry":
             topic = topics.of(kind)
             self.telemetry_dropped += topic in self._telemetry
@@ -173,31 +193,56 @@ class Publisher:
 
     async def _write(self, link: Connection) -> None:
         """The one task that publishes: answers and the latest of all first, since they are few; then events."""
-        under_way: deque[asyncio.Future[str | None]] = deque()
+        under_way: deque[tuple[float, asyncio.Future[str | None]]] = deque()  # with when the answer must be there
         while True:
             self._wake.clear()
             await self._urgent(link)
-            while len(under_way) < WINDOW and (event := self.outbox.next()) is not None:
-                under_way.append(link.begin(event.topic, stamped(event, now=time.monotonic())))
-            if under_way:
-                refused = await answer(under_way[0], within=PUBLISH_WITHIN)
-                under_way.popleft()
-                topic = self.outbox.settled(refused=refused is not None, now=time.monotonic()).topic
-                if refused is not None:
-                    self._refused(topic, refused)
-                self._settled.set()
-            else:
-                await self._wake.wait()
+            while under_way and under_way[0][1].done():
+                self._settle(under_way.popleft()[1].result())
+            now = time.monotonic()
+            if under_way and now > under_way[0][0]:
+                raise BrokerLost(f"no confirmation within {PUBLISH_WITHIN:g} s", answered=True)
+            while len(under_way) < WINDOW and (event := self.outbox.next(now=now)) is not None:
+                confirmed = link.begin(event.topic, stamped(event, now=now))
+                confirmed.add_done_callback(lambda _: self._wake.set())
+                under_way.append((now + PUBLISH_WITHIN, confirmed))
+            due = self.outbox.due(now=now)
+            deadline = under_way[0][0] if under_way else None
+            await self._woken(until=min((each for each in (due, deadline) if each is not None), default=None))
+
+    async def _woken(self, *, until: float | None) -> None:
+        """Wait for something to do, at most until then (host monotonic, s)."""
+        if until is None:
+            await self._wake.wait()
+            return
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(max(until - time.monotonic(), 0.0) + TIMER, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+
+    def _settle(self, refused: str | None) -> None:
+        topic = self.outbox.settled(refused=refused, now=time.monotonic()).topic
+        if refused is not None:
+            self._refused(topic, refused)
+        self._settled.set()
 
     async def _urgent(self, link: Connection) -> None:
         while self._answers:
             await self._tell(link, *self._answers[0], retain=False)
             self._answers.popleft()
-        while self._changed:
-            topic, payload = next(iter(self._changed.items()))
-            await self._tell(link, topic, payload)
-            if self._changed.get(topic) is payload:
-                del self._changed[topic]
+        while self._changed:  # all at once: one after the other, a slow broker would never get to the events
+            sent = [
+                (topic, payload, link.begin(topic, payload, retain=True))
+                for topic, payload in islice(self._changed.items(), RETAINED_WINDOW)
+            ]
+            for topic, payload, confirmed in sent:
+                refused = await answer(confirmed, within=PUBLISH_WITHIN)
+                if refused is not None:
+                    self._refused(topic, refused)
+                if self._changed.get(topic) is payload:
+                    del self._changed[topic]
         while self._telemetry:
             topic = next(iter(self._telemetry))
             payload = self._telemetry.pop(topic)
@@ -213,11 +258,6 @@ class Publisher:
         if topic not in self._refusals:
             self._refusals.add(topic)
             self._say(f"broker {self.broker.url}: refuses {topic}: {why}; check its access rules")
-
-
-def stamped(event: Waiting, *, now: float) -> bytes:
-    """An event's JSON as it is published: with `late`, which tells that it waited for longer than LATE_AFTER."""
-    return event.payload[:-1] + (b',"late":true}' if now - event.made_at > LATE_AFTER else b',"late":false}')
 
 
 def _trouble(error: BrokerLost, *, lost: bool) -> str:

@@ -325,7 +325,15 @@ class Pipeline:
         """What the station is made of."""
         return station_info(self._config, self.station, self._wirings, self._abouts, software=self._software)
 
-    def health(self, *, recorder_dropped: int, outbox_depth: int | None, telemetry_dropped: int | None) -> Health:
+    def health(
+        self,
+        *,
+        recorder_dropped: int,
+        outbox_depth: int | None,
+        telemetry_dropped: int | None,
+        events_dropped: int | None = None,
+        dead_letters: int | None = None,
+    ) -> Health:
         """How well the boards are heard, and what the outputs hold."""
         return station_health(
             self.station,
@@ -336,5 +344,7 @@ class Pipeline:
             samples_late=self.late,
             recorder_dropped=recorder_dropped,
             outbox_depth=outbox_depth,
+            events_dropped=events_dropped,
+            dead_letters=dead_letters,
             telemetry_dropped=telemetry_dropped,
         )

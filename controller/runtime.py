@@ -10,9 +10,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from controller.broker import Broker, broker
-from controller.config import GymConfig, RecordingConfig
+from controller.config import GymConfig, RecordingConfig, outbox_path
 from controller.display import Display, DisplayError, StationView
 from controller.mqtt import Publisher
+from controller.outbox import Outbox, opened
 from controller.replay import next_seq
 from controller.station_runner import StationRunner
 from firmware_bridge.ble_radio import Radio
@@ -43,9 +44,13 @@ class Runtime:
         self._say = say
         self._log = log_event if events else None
         self._publisher: Publisher | None = None
+        self._early_problems: list[tuple[str | None, str, str | None]] = []  # from before there were stations
 
     async def run(self, *, started: Callable[[], None] | None = None) -> None:
-        """Run until cancelled or told to end by a signal. Raises BrokerError when a child broker will not start."""
+        """Run until cancelled or told to end by a signal.
+
+        Raises BrokerError when a child broker will not start, OutboxError when the outbox is not ours to use.
+        """
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
@@ -60,7 +65,15 @@ class Runtime:
                     say=self._say,
                 )
             )
-            outputs = await self._outputs()
+            outbox = None
+            if self.broker is not None:
+                path = outbox_path(self.config)
+                outbox = await stack.enter_async_context(
+                    opened(self.config.outbox, path, fault=self._output_problem, say=self._say)
+                )
+            outputs = await self._outputs(outbox)
+            for problem in self._early_problems:
+                self._tell_problem(*problem)
             stations = [
                 asyncio.create_task(runner.run(), name=f"station {name}") for name, runner in self.stations.items()
             ]
@@ -80,16 +93,17 @@ class Runtime:
                 if task is not ending and not task.cancelled():
                     task.result()
 
-    async def _outputs(self) -> list[asyncio.Task[None]]:
+    async def _outputs(self, outbox: Outbox | None) -> list[asyncio.Task[None]]:
         tasks = []
         radio = Radio()
         recording = self.config.recording
         folder = Path(recording.folder) if recording.enabled else None
         for station in self.config.station:
+            next_seq = await asyncio.to_thread(_next_seq, recording, station.id)
             self.stations[station.id] = StationRunner(
                 station,
                 folder=folder,
-                numbers=(await asyncio.to_thread(_next_seq, recording, station.id), 1),
+                numbers=(max(next_seq, outbox.last_seq(station.id) + 1 if outbox is not None else 1), 1),
                 say=self._say,
                 radio=radio,
                 log=self._log,
@@ -102,6 +116,7 @@ class Runtime:
                 stations=list(self.stations),
                 commanded=self._command,
                 say=self._say,
+                outbox=outbox,
             )
             tasks.append(asyncio.create_task(self._publisher.run(), name="mqtt"))
         if self.config.display.enabled:
@@ -125,6 +140,17 @@ class Runtime:
         except DisplayError as error:
             self._say(str(error))
             await asyncio.Event().wait()
+
+    def _output_problem(self, station: str | None, name: str, detail: str | None) -> None:
+        """What one station's events suffer from, or everybody's; told in mid-way of an event, so taken later."""
+        asyncio.get_running_loop().call_soon(self._tell_problem, station, name, detail)
+
+    def _tell_problem(self, station: str | None, name: str, detail: str | None) -> None:
+        if not self.stations:
+            self._early_problems.append((station, name, detail))
+        for runner in self.stations.values():
+            if station in (None, runner.config.id):
+                runner.output_problem(name, detail)
 
     async def _command(self, station: str, name: str, payload: bytes) -> CommandResult:
         return await self.stations[station].command(name, payload)

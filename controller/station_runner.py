@@ -47,6 +47,14 @@ class Outputs(Protocol):
         """Events that wait."""
 
     @property
+    def events_dropped(self) -> int:
+        """Events that made room for newer ones, or grew too old."""
+
+    @property
+    def dead_letters(self) -> int:
+        """Events that the broker refused."""
+
+    @property
     def telemetry_dropped(self) -> int:
         """Readings overtaken by newer ones."""
 
@@ -135,11 +143,15 @@ class StationRunner:
 
     def _recorder_said(self, detail: str | None) -> None:
         self._say(detail or f"{self.config.id}: recording works again")
+        self.output_problem("recorder", detail)
+
+    def output_problem(self, name: str, detail: str | None) -> None:
+        """An output is in trouble, None: no longer. Not to be called from within a consumer's `offer`."""
         self._input(
             ProblemIn(
                 board="",
                 received_at=time.monotonic(),
-                name="recorder",
+                name=name,
                 raised=detail is not None,
                 severity="error",
                 detail=detail or "",
@@ -229,6 +241,8 @@ class StationRunner:
             self.pipeline.health(
                 recorder_dropped=self._recorder.dropped if self._recorder is not None else 0,
                 outbox_depth=self.outputs.depth if self.outputs is not None else None,
+                events_dropped=self.outputs.events_dropped if self.outputs is not None else None,
+                dead_letters=self.outputs.dead_letters if self.outputs is not None else None,
                 telemetry_dropped=self.outputs.telemetry_dropped if self.outputs is not None else None,
             ),
         )

@@ -88,6 +88,8 @@ def station_health(
     samples_late: int,
     recorder_dropped: int,
     outbox_depth: int | None,
+    events_dropped: int | None,
+    dead_letters: int | None,
     telemetry_dropped: int | None,
 ) -> Health:
     """How well the boards are heard, and what the outputs hold.
@@ -116,5 +118,7 @@ def station_health(
         rssi_dbm=min(signals, default=None),
         recorder_dropped_bytes=recorder_dropped,
         outbox_depth=outbox_depth,
+        events_dropped=events_dropped,
+        dead_letters=dead_letters,
         telemetry_dropped=telemetry_dropped,
     )

@@ -302,6 +302,8 @@ class Health(Struct, frozen=True, kw_only=True):
     rssi_dbm: int | None = None
     recorder_dropped_bytes: int | None = None
     outbox_depth: int | None = None
+    events_dropped: Annotated[int | None, field("that made room for newer ones, or grew too old")] = None
+    dead_letters: Annotated[int | None, field("events that the broker refused")] = None
     telemetry_dropped: int | None = None
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.config import ConfigError, load, parse
+from controller.config import ConfigError, load, outbox_path, parse
 
 BOARD = '[[station.board]]\nid = "a"\nurl = "tcp://192.0.2.7:5000"\n'
 ROW = f'[[station]]\nid = "row"\n{BOARD}'
@@ -32,6 +32,17 @@ def test_the_example_of_the_documentation_is_right() -> None:
     assert left.force is not None
     assert left.force.calibration is not None
     assert left.force.calibration.id == "row-1-left"
+
+
+def test_events_wait_beside_the_recordings_unless_another_place_is_named_or_none() -> None:
+    for text, path in (
+        ("", Path("recordings/outbox.db")),
+        ('[recording]\nfolder = "/var/gym"\n', Path("/var/gym/outbox.db")),
+        ('[outbox]\npath = "/var/lib/events.db"\n', Path("/var/lib/events.db")),
+        ("[outbox]\nenabled = false\n", None),
+    ):
+        assert outbox_path(parse(text + ROW, name="gym.toml")) == path
+    assert "outbox.most_events" in complaint("[outbox]\nmost_events = 3\n" + ROW)
 
 
 def test_little_is_needed_and_the_rest_has_defaults_that_open_nothing_to_the_network() -> None:

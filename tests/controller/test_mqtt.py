@@ -13,8 +13,7 @@ import pytest
 from controller.broker import Broker, broker, find_mosquitto, free_port
 from controller.config import BrokerConfig
 from controller.display import Status
-from controller.mqtt import LATE_AFTER, Publisher, stamped
-from controller.outbox import Waiting
+from controller.mqtt import Publisher
 from protocols.events import CommandResult, Fault, Telemetry
 from tests.controller.mqtt_client import WITHIN, Heard, client, listening
 from tests.controller.test_broker import broker_process
@@ -226,7 +225,7 @@ class TestWithMosquitto:
                 made.offer(3)
                 await heard.until("event/fault")
             assert [event["seq"] for event in heard.objects("fault")] == [3]
-            assert made.publisher.outbox.refused == 3
+            assert made.publisher.dead_letters == 3
             about = [line for line in made.said if "stranger/event/fault" in line]
             assert len(about) == 1
             assert "access rules" in about[0]
@@ -318,9 +317,3 @@ async def test_an_attempt_at_a_mute_broker_is_said_once_and_its_socket_closed_be
         await until(lambda: open_now == 0)
     assert line.startswith(f"broker mqtt://127.0.0.1:{port}: will not have us: no answer to CONNECT; check its version")
     assert most_open == 1
-
-
-def test_an_event_says_late_when_it_waited() -> None:
-    event = Waiting("t", b'{"v":1}', 100.0)
-    assert json.loads(stamped(event, now=100.0 + LATE_AFTER)) == {"v": 1, "late": False}
-    assert json.loads(stamped(event, now=100.1 + LATE_AFTER)) == {"v": 1, "late": True}

@@ -143,6 +143,22 @@ def test_a_port_taken_by_somebody_else_is_exit_code_one_and_one_line(tmp_path: P
     assert "broker.port" in line
 
 
+def test_a_second_gateway_on_one_outbox_is_exit_code_one_and_one_line(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as (port, _):
+        config = write_config(tmp_path, board(ABSENT), broker=f"mqtt://127.0.0.1:{port}")
+        with station(config) as running:
+            running.says("connected")
+            done = subprocess.run(
+                [sys.executable, "-m", "controller.cli", "run", str(config)],
+                capture_output=True, text=True, check=False, timeout=60,
+            )  # fmt: skip
+            assert running.end() == 0
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "outbox.db: another controller uses this outbox" in line
+    assert "outbox.path" in line
+
+
 def test_a_check_of_a_right_configuration_starts_nothing(tmp_path: Path) -> None:
     config = write_config(tmp_path, board(ABSENT), broker="mosquitto")
     done = subprocess.run(

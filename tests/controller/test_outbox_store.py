@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from controller.outbox_file import STEPS, OutboxError
+from controller.outbox_store import SETTLED_KEPT, Contents, Store, Waiting
+from tests.delivery.tiny_disk import fill, tiny_disk
+
+WITHIN = 20.0  # s; far more than anything here needs
+AT_ONCE = 0.05  # s; a tenth of what a person notices, and far less than a lock or a full disk lasts here
+
+
+def event(number: int, *, session: str = "s", size: int = 10) -> Waiting:
+    return Waiting(
+        station="one", session=session, seq=number, id=f"{session}-{number}", topic="one/event/rep",
+        payload=b"x" * size, made_at=time.monotonic(),
+    )  # fmt: skip
+
+
+class Told:
+    """A store, and what it has told."""
+
+    def __init__(self, path: Path) -> None:
+        self.contents: Contents | OutboxError | None = None
+        self.troubles: list[str | None] = []
+        self.said: list[str] = []
+        self._loaded = threading.Event()
+        self.store = Store(path, loaded=self._load, trouble=self.troubles.append, say=self.said.append)
+
+    def _load(self, contents: Contents | OutboxError) -> None:
+        self.contents = contents
+        self._loaded.set()
+
+    def loaded(self) -> Contents:
+        assert self._loaded.wait(WITHIN)
+        assert isinstance(self.contents, Contents)
+        return self.contents
+
+    def refused(self) -> str:
+        assert self._loaded.wait(WITHIN)
+        assert isinstance(self.contents, OutboxError)
+        return str(self.contents)
+
+    def settle(self, each: Waiting, refused: str | None = None) -> None:
+        self.store.settle(each, refused=refused, now=time.monotonic())
+
+
+@contextmanager
+def stored(path: Path) -> Iterator[Told]:
+    told = Told(path)
+    try:
+        yield told
+    finally:
+        told.store.close(within=WITHIN)
+
+
+def until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+@contextmanager
+def locking(path: Path) -> Iterator[None]:
+    """Another process that has the database for itself."""
+    code = f"import sqlite3, sys; c = sqlite3.connect({str(path)!r}); c.execute('BEGIN EXCLUSIVE'); print(1, flush=True); sys.stdin.read()"  # noqa: E501
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+def test_what_waits_is_there_again_in_its_order_and_what_was_settled_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "below" / "outbox.db"
+    with stored(path) as told:
+        assert told.loaded() == Contents()
+        for number in range(1, 101):
+            told.store.keep(event(number))
+        for number in range(1, 41):
+            told.settle(event(number))
+    with stored(path) as told:
+        found = told.loaded()
+        assert [each.seq for each in found.waiting] == list(range(41, 101))
+        assert found.waiting[0].payload == b"x" * 10
+        assert abs(found.waiting[0].made_at - time.monotonic()) < WITHIN
+        assert found.last == {"one": 100}
+        assert all(found.known["one", "s"].has(event(number)) for number in range(1, 101))
+        assert not found.known["one", "s"].has(event(101))
+
+
+def test_every_event_of_a_long_session_is_known_though_few_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with stored(path) as told:
+        for number in range(1, 6001):
+            told.settle(event(number))
+            if number % 1000 == 0:
+                until(lambda: not told.store._settled)
+    assert rows(path, "SELECT count(*) FROM settled")[0][0] <= 2 * SETTLED_KEPT + 1000  # type: ignore[operator]
+    with stored(path) as told:
+        known = told.loaded().known["one", "s"]
+        assert all(known.has(event(number)) for number in (1, 2, 3000, 6000))
+        assert not known.has(event(6001))
+
+
+def test_an_id_is_never_stored_twice(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with stored(path) as told:
+        told.store.keep(event(1))
+        until(lambda: told.store.unsaved == 0)
+        told.store.keep(event(1))
+    assert rows(path, "SELECT id FROM event") == [("s-1",)]
+
+
+def test_a_dead_letter_keeps_its_reason_topic_time_and_payload(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with stored(path) as told:
+        told.store.keep(event(1))
+        told.settle(event(1), "Not authorized")
+    ((topic, reason, refused, payload),) = rows(path, "SELECT topic, reason, refused_ms, payload FROM dead_letter")
+    assert (topic, reason, payload) == ("one/event/rep", "Not authorized", b"x" * 10)
+    assert isinstance(refused, int)
+    assert abs(refused / 1000.0 - time.time()) < WITHIN
+    with stored(path) as told:
+        assert told.loaded().dead_letters == 1
+        assert told.loaded().waiting == []
+
+
+def test_a_file_that_another_process_has_locked_delays_nobody_and_is_written_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with stored(path) as told:
+        told.loaded()
+        told.store.keep(event(0))
+        until(lambda: told.store.unsaved == 0)
+        with locking(path):
+            began = time.monotonic()
+            for number in range(1, 1001):
+                told.store.keep(event(number))
+            assert time.monotonic() - began < AT_ONCE
+            until(lambda: bool(told.troubles))
+            assert told.store.unsaved == 1000
+        until(lambda: told.troubles[-1] is None)
+        until(lambda: told.store.unsaved == 0)
+    (trouble, over) = told.troubles
+    assert trouble is not None
+    assert "outbox.db: it is locked by another process; events wait in memory only" in trouble
+    assert over is None
+    with stored(path) as told:
+        assert [each.seq for each in told.loaded().waiting] == list(range(1001))
+
+
+def test_on_a_full_disk_events_stay_in_memory_and_are_written_when_there_is_room(tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "disk") as disk:
+        path = disk / "outbox.db"
+        with stored(path) as told:
+            told.loaded()
+            ballast = fill(disk)
+            for number in range(500):
+                told.store.keep(event(number, size=1000))
+            until(lambda: bool(told.troubles))
+            assert told.store.unsaved == 500
+            ballast.unlink()
+            until(lambda: told.store.unsaved == 0)
+            until(lambda: told.troubles[-1] is None)
+            assert len(told.troubles) == 2
+            assert "the disk is full" in str(told.troubles[0])
+        with stored(path) as told:
+            assert [each.seq for each in told.loaded().waiting] == list(range(500))
+
+
+def test_a_folder_that_may_not_be_made_is_trouble_and_no_end(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with stored(tmp_path / "file" / "outbox.db") as told:
+        told.store.keep(event(1))
+        until(lambda: bool(told.troubles))
+        (tmp_path / "file").unlink()
+        until(lambda: told.troubles[-1] is None)
+        assert told.store.unsaved == 0
+
+
+@pytest.mark.parametrize("how", ["junk", "torn"])
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "outbox.db"
+    with stored(path) as told:
+        for number in range(200):
+            told.store.keep(event(number, size=1000))
+    whole = path.read_bytes()
+    path.write_bytes(b"no database" * 500 if how == "junk" else whole[: len(whole) // 2])
+    damaged = path.read_bytes()
+    with stored(path) as told:
+        assert told.loaded().waiting == []
+        told.store.keep(event(7))
+        until(lambda: told.store.unsaved == 0)
+    (line,) = told.said
+    assert "outbox.db: is damaged" in line
+    (aside,) = tmp_path.glob("outbox.db.damaged-*")
+    assert aside.name in line
+    assert aside.read_bytes() == damaged
+    with stored(path) as told:
+        assert [each.seq for each in told.loaded().waiting] == [7]
+
+
+def test_what_the_memory_holds_is_in_the_file_that_follows_one_damaged_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with stored(path) as told:
+        told.loaded()
+        for number in range(50):
+            told.store.keep(event(number, size=1000))
+        until(lambda: told.store.unsaved == 0)
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with path.open("r+b") as file:
+            file.write(b"\xff" * path.stat().st_size)
+        told.store.keep(event(50))
+        until(lambda: bool(told.said))
+        until(lambda: told.store.unsaved == 0)
+    with stored(path) as told:
+        assert [each.seq for each in told.loaded().waiting] == list(range(51))
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_file_of_an_earlier_version_is_taken_on_with_what_is_in_it(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "outbox.db"
+    with closing(sqlite3.connect(path)) as connection:
+        for step in STEPS[:version]:
+            connection.executescript(step)
+        connection.execute(f"PRAGMA user_version = {version}")
+        if version:
+            connection.execute(
+                "INSERT INTO event (id, station, session, seq, topic, made_ms, payload)"
+                " VALUES ('s-7', 'one', 's', 7, 't', 1, x'7b7d')"
+            )
+        connection.commit()
+    with stored(path) as told:
+        assert [each.id for each in told.loaded().waiting] == (["s-7"] if version else [])
+        told.settle(event(8), "no")
+        until(lambda: not told.store._settled)
+    assert rows(path, "PRAGMA user_version") == [(len(STEPS),)]
+    assert rows(path, "SELECT id FROM dead_letter") == [("s-8",)]
+
+
+def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    with stored(path) as told:
+        assert "made by a later version" in told.refused()
+    assert path.read_bytes() == before
+
+
+def test_the_second_on_one_file_is_told_and_keeps_off(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with stored(path) as first:
+        first.loaded()
+        with stored(path) as second:
+            assert "another controller uses this outbox" in second.refused()
+    with stored(path) as third:
+        third.loaded()
