@@ -19,6 +19,7 @@ RESTART: Final = 1.0  # s; a step back by less is a late row, by more a clock th
 LATEST: Final = 1e10  # s either way; past any date in Unix time, and still exact to some microseconds
 SHORTEST_STEP: Final = 1e-5  # s; no log is faster, and a clock that begins afresh has to move on
 NO_STEP: Final = 0.01  # s; where a log's own step is not known
+COARSE: Final = 0.05  # of a log's rows that repeat their time with another value: its clock is coarser than its samples
 WIDEST_SPREAD: Final = 1.0  # s; a longer way to the next time is a gap, unless the clock is that coarse
 
 
@@ -196,6 +197,7 @@ def _mend(cells: list[Cells], defects: Defects) -> list[Row]:
     """Rows in rising stream time: late rows dropped, restarts carried on, repeated times spread."""
     step = _median_step(cells)
     kept = _carried_on(cells, step, defects)
+    coarse = _coarse(kept)
     rows: list[Row] = []
     first = 0
     while first < len(kept):
@@ -203,7 +205,7 @@ def _mend(cells: list[Cells], defects: Defects) -> list[Row]:
         end = first + 1
         while end < len(kept) and kept[end][0] == t:
             end += 1
-        group = kept[first:end] if end == first + 1 else _instants(kept[first:end], defects)
+        group = kept[first:end] if end == first + 1 else _instants(kept[first:end], defects, coarse=coarse)
         gap = kept[end][0] - t if end < len(kept) else step
         width = gap if gap <= max(WIDEST_SPREAD, step) else step
         for k, (_, values, restarted) in enumerate(group):
@@ -236,7 +238,19 @@ def _carried_on(cells: list[Cells], step: float, defects: Defects) -> list[Kept]
     return kept
 
 
-def _instants(group: list[Kept], defects: Defects) -> list[Kept]:
+def _coarse(kept: list[Kept]) -> bool:
+    """Whether the log's clock is coarser than its samples.
+
+    Then equal values at one time are samples as well: a cable that rests does not halve the rate.
+    """
+    others = sum(
+        a[0] == b[0] and any(x is not None and y is not None and x != y for x, y in zip(a[1], b[1], strict=True))
+        for a, b in pairwise(kept)
+    )
+    return others > COARSE * len(kept)
+
+
+def _instants(group: list[Kept], defects: Defects, *, coarse: bool) -> list[Kept]:
     """The instants behind rows of one time: one where they only repeat or complete each other, else all of them.
 
     Different values of a channel are a coarse clock's, and then an equal value among them is a sample as well.
@@ -249,7 +263,7 @@ def _instants(group: list[Kept], defects: Defects) -> list[Kept]:
         else:
             instants.append((t, values, False))
     differ = any(len({row[1][k] for row in instants} - {None}) > 1 for k in range(len(CHANNELS)))
-    if differ:
+    if differ or coarse:
         defects.spread += len(instants) - 1
         return instants
     defects.repeated += len(instants) - 1

@@ -30,7 +30,7 @@ NEAR_START: Final = 0.1  # of the usual ROM; without a cell, a partial first rep
 RHYTHM_LEAST: Final = (
     0.3  # s; without a cell, a partial first rep is followed by the set's usual rest, give or take this
 )
-RHYTHM_SHARE: Final = 0.25  # and this share of that rest
+RHYTHM_SHARE: Final = 0.2  # and this share of that rest
 LEAD_IN: Final = 5  # strokes; handling is sought among the first ones only
 
 
@@ -149,15 +149,19 @@ class RepRules:
         share = stroke.rom / usual
         start = 0.5 * (before.measures.start_x + last.measures.start_x)
         away = abs(stroke.measures.start_x - start)
+        top_away = abs(stroke.measures.start_x + stroke.rom - start - usual)
         if stroke.force is not None and before.force is not None and last.force is not None:
             load = stroke.force / max(min(before.force, last.force), 1e-9)
             if load < LOADED_SHARE:
                 return True
             short = share < 1.0 - ALIKE
             light = load < min(HANDLED, HANDLED_BAND * share)
-            top_away = abs(stroke.measures.start_x + stroke.rom - start - usual)
             elsewhere = away > (NEAR_START if share < PARTIAL else NEAR_LEVEL) * usual
             return short and (light or (elsewhere and top_away > NEAR_LEVEL * usual))
+        rest, rhythm = _between(stroke, following), _between(before, last)
+        in_rhythm = abs(rest - rhythm) <= RHYTHM_LEAST + RHYTHM_SHARE * rhythm
+        if min(away, top_away) > NEAR_LEVEL * usual and (share < 1.0 - ALIKE or not in_rhythm):
+            return True  # it shares neither end with the set's reps
         if share >= WHOLE:
             return False
         back, usual_back = stroke.lowering, last.lowering
@@ -165,8 +169,6 @@ class RepRules:
             return True  # it was dropped
         if share >= 1.0 - ALIKE:
             return False
-        rest, rhythm = _between(stroke, following), _between(before, last)
-        in_rhythm = abs(rest - rhythm) <= RHYTHM_LEAST + RHYTHM_SHARE * rhythm
         return not in_rhythm or (share < PARTIAL and (share < SHORT_ALONE or away > NEAR_START * usual))
 
 

@@ -158,6 +158,14 @@ def test_a_repeated_time_with_the_same_values_is_dropped() -> None:
     assert log.defects == Defects(repeated=3)
 
 
+def test_a_rest_in_a_log_with_a_coarse_clock_keeps_its_rate() -> None:
+    moving = "".join(f"{k // 2 * 0.5:g},{k}\n" for k in range(8))
+    resting = "".join(f"{k // 2 * 0.5:g},7\n" for k in range(8, 20))
+    log = parse(LEFT + moving + resting)
+    assert stamps(log) == [0.25 * k for k in range(20)]
+    assert log.defects == Defects(spread=10)
+
+
 def test_the_same_value_at_another_time_is_a_sample() -> None:
     log = parse(LEFT + "0,1\n0.5,1\n1,1\n")
     assert log.rows == left((0.0, 1.0), (0.5, 1.0), (1.0, 1.0))

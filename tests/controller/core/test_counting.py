@@ -239,6 +239,19 @@ def test_a_repositioning_well_before_the_set_is_no_rep_though_it_goes_far(count:
     assert len(standing(play(left=signal, force=False))) == count
 
 
+@pytest.mark.parametrize(("rom", "rest"), [(0.35, 4.0), (0.2, 0.6)])
+def test_a_stroke_at_home_before_a_walk_out_is_no_rep_though_it_goes_as_far_as_they_do(rom: float, rest: float) -> None:
+    signal = side([Stroke(rom=rom, rest=rest), *[Stroke(rom=0.3) for _ in range(5)]])
+    level(signal, start=signal.truth[0].t_end + 0.1, seconds=0.5 * rest, to=0.4)
+    events = play(left=signal, force=False)
+    assert [rep.rom_m for rep in standing(events)] == [pytest.approx(0.3, rel=0.01)] * 5
+
+
+def test_a_first_rep_before_a_longer_rest_counts_where_it_is_as_the_others_are() -> None:
+    signal = side([Stroke(rest=4.0), *[Stroke() for _ in range(4)]])
+    assert len(standing(play(left=signal, force=False))) == 5
+
+
 def test_a_stroke_before_the_set_under_a_fraction_of_its_load_is_no_rep_however_far_it_goes() -> None:
     signal = side([Stroke(), *[Stroke() for _ in range(4)]])
     signal.f = np.where(signal.t < signal.truth[0].t_end + 0.1, 0.15 * signal.f, signal.f)
