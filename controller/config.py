@@ -87,10 +87,16 @@ class DisplayConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class RecordingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where every input is written."""
+    """Where every input is written, and how much of it is kept."""
 
     enabled: bool = True
     folder: str = "recordings"
+    resume_within_s: Annotated[float, Meta(ge=0)] = 600.0  # a session that a kill cut longer ago is closed
+    part_mb: Annotated[float, Meta(gt=0)] = 256.0  # a session goes on in another file beyond this
+    part_h: Annotated[float, Meta(gt=0)] = 6.0
+    least_free_mb: Annotated[float, Meta(ge=0)] = 200.0  # that the disk keeps
+    keep_days: Annotated[float, Meta(gt=0)] | None = None  # None: for ever
+    keep_gb: Annotated[float, Meta(gt=0)] | None = None  # None: all
 
 
 class OutboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
