@@ -49,7 +49,7 @@ def station() -> None:
     epilog="Example: cable-station replay set.csv --json | head -3",
 )
 def replay_command(
-    file: Annotated[Path, typer.Argument(help="a recording (.cablerec) or a neutral CSV")],
+    file: Annotated[Path, typer.Argument(help="a recording (.cablerec), a folder of them, or a neutral CSV")],
     *,
     json: Annotated[bool, typer.Option("--json", help="print the events, one JSON object a line")] = False,
     speed: Annotated[Speed, typer.Option(help="1: as fast as it was; max: at once")] = Speed.MAX,
@@ -63,7 +63,7 @@ def replay_command(
 
 @app.command("score", epilog="Example: cable-station score set.csv --truth labels.csv")
 def score_command(
-    file: Annotated[Path, typer.Argument(help="a recording (.cablerec) or a neutral CSV")],
+    file: Annotated[Path, typer.Argument(help="a recording (.cablerec), a folder of them, or a neutral CSV")],
     *,
     truth: Annotated[Path, typer.Option(help="labels: a CSV of reps or of counts, or a simulator's truth (JSON)")],
     json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
