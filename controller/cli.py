@@ -63,7 +63,7 @@ def replay_command(
 
 @app.command("score", epilog="Example: cable-station score set.csv --truth labels.csv")
 def score_command(
-    file: Annotated[Path, typer.Argument(help="a recording (.cablerec), a folder of them, or a neutral CSV")],
+    file: Annotated[Path, typer.Argument(help="a recording (.cablerec) or a neutral CSV")],
     *,
     truth: Annotated[Path, typer.Option(help="labels: a CSV of reps or of counts, or a simulator's truth (JSON)")],
     json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,

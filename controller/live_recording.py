@@ -16,11 +16,12 @@ from msgspec.structs import replace
 
 from controller import checkpoint
 from controller.config import RecordingConfig, StationConfig
+from controller.flight import FOLDER, FlightRecorder
 from controller.pipeline import Pipeline
 from controller.recorder import Disk, Recorder
 from controller.recording_folder import Keep
 from controller.resume import Start, boot
-from protocols.events import AnyEvent
+from protocols.events import AnyEvent, Fault
 from protocols.recording import VERSION, Ended, Header, Input
 
 STATE_EVERY: Final = 20.0  # s; 1 kHz of two cables is played in under 2 s for it, and written in 2 ms
@@ -62,7 +63,7 @@ def new_header(config: StationConfig, *, next_seq: int) -> Header:
 
 
 class LiveRecording:
-    """Owns a session's recorder."""
+    """Owns a session's recorder, and its flight recorder."""
 
     def __init__(
         self,
@@ -71,13 +72,17 @@ class LiveRecording:
         start: Start,
         *,
         trouble: Callable[[str | None], None],
+        say: Callable[[str], None],
     ) -> None:
-        """trouble: see Recorder."""
+        """trouble: see Recorder; say: takes a line, from any thread."""
         going_on = start.going_on
         self._config, self._wish = config, wish
         self.header = going_on.header if going_on is not None else new_header(config, next_seq=start.next_seq)
         self._began = self._kept_at = time.monotonic()
         self._events: deque[AnyEvent] = deque(start.events if going_on is not None else (), maxlen=EVENTS_KEPT)
+        self._say = say
+        self._flight = _flight(wish)
+        self._fault: Fault | None = None  # for which the last minute is still to be written
         self.recorder: Recorder | None = None
         if wish.enabled:
             self.recorder = Recorder(
@@ -97,10 +102,14 @@ class LiveRecording:
         """Take one input, before the pipeline does."""
         if self.recorder is not None:
             self.recorder.put(record)
+        if self._flight is not None:
+            self._flight.put(record)
 
     def said(self, event: AnyEvent) -> None:
         """Take one event that came of it."""
         self._events.append(event)
+        if isinstance(event, Fault) and event.raised and event.severity == "error":
+            self._fault = event
 
     def when_written(self, call: Callable[[], object]) -> bool:
         """Have it called, from another thread, once all inputs so far are in the file; False: nothing is written."""
@@ -111,6 +120,8 @@ class LiveRecording:
 
     def tend(self, pipeline: Pipeline) -> None:
         """Keep the state, and go on in the next part, where it is time; all events have been taken before."""
+        if self._fault is not None:
+            self._write_flight(pipeline, self._fault)
         if self.recorder is None:
             return
         now = time.monotonic()
@@ -122,20 +133,31 @@ class LiveRecording:
             self._keep(self.recorder, pipeline, now)
 
     def _next_part(self, recorder: Recorder, pipeline: Pipeline, now: float) -> None:
-        next_seq, next_set = pipeline.station.next_numbers
-        settings = pipeline.station.settings
-        config = replace(self._config, exercise=settings.exercise, load_kg=settings.load_kg, person=settings.person)
-        self.header = replace(
-            self.header,
-            part=self.header.part + 1,
-            first_seq=next_seq,
-            first_set=next_set,
-            settings=settings_of(config),
-            boards=pipeline.introductions(),
-        )
+        self.header = replace(self._header_now(pipeline), part=self.header.part + 1, boards=pipeline.introductions())
         recorder.go_on_in(self.header, received_at=now, unix=time.time())
         self._began = now
         self._keep(recorder, pipeline, now)
+
+    def _header_now(self, pipeline: Pipeline) -> Header:
+        """The session's header with numbers and settings as they stand."""
+        next_seq, next_set = pipeline.station.next_numbers
+        now = pipeline.station.settings
+        config = replace(self._config, exercise=now.exercise, load_kg=now.load_kg, person=now.person)
+        return replace(self.header, first_seq=next_seq, first_set=next_set, settings=settings_of(config))
+
+    def _write_flight(self, pipeline: Pipeline, fault: Fault) -> None:
+        self._fault = None
+        if self._flight is None:
+            return
+        header = replace(
+            self._header_now(pipeline),
+            recording=secrets.token_hex(16),
+            part=1,
+            boards=pipeline.introductions(also_down=True),
+        )
+        path = self._flight.write(header, next_seq=header.first_seq, say=self._say)
+        if path is not None:
+            self._say(f"{self._config.id}: {fault.name}: what came before it is kept in {path}")
 
     def _keep(self, recorder: Recorder, pipeline: Pipeline, now: float) -> None:
         self._kept_at = now
@@ -143,6 +165,10 @@ class LiveRecording:
 
     def end(self, pipeline: Pipeline) -> None:
         """The session is over: close the pipeline and the file. Its events are still in the pipeline then."""
+        if self._fault is not None:
+            self._write_flight(pipeline, self._fault)
+        if self._flight is not None:
+            self._flight.close()
         if self.recorder is None:
             pipeline.finish()
             return
@@ -155,6 +181,14 @@ class LiveRecording:
         """The outputs have taken all events for good; the next start need not offer them again."""
         if self.recorder is not None:
             checkpoint.forget(self.recorder.path)
+
+
+def _flight(wish: RecordingConfig) -> FlightRecorder | None:
+    if wish.flight_s == 0.0:
+        return None
+    return FlightRecorder(
+        Path(wish.folder) / FOLDER, seconds=wish.flight_s, most_bytes=wish.flight_mb * MB, most_files=wish.flight_files
+    )
 
 
 def _disk(wish: RecordingConfig) -> Disk:

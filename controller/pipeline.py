@@ -318,9 +318,13 @@ class Pipeline:
         """The cables as they are."""
         return self.station.telemetry()
 
-    def introductions(self) -> tuple[tuple[str, tuple[bytes, ...]], ...]:
-        """The boards that are up, each with the chunks from which a new pipeline learns what it is."""
-        return tuple((board, self._readers[board].introduction()) for board, up in self._up.items() if up)
+    def introductions(self, *, also_down: bool = False) -> tuple[tuple[str, tuple[bytes, ...]], ...]:
+        """The boards that are up, each with the chunks from which a new pipeline learns what it is.
+
+        also_down: those as well that were up before and are known.
+        """
+        known = {board: self._readers[board].introduction() for board in self._up}
+        return tuple((board, chunks) for board, chunks in known.items() if self._up[board] or (also_down and chunks))
 
     @property
     def t(self) -> float:

@@ -84,7 +84,7 @@ class StationRunner:
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._start = start
-        self._recording = LiveRecording(config, recording, start, trouble=self._recorder_trouble)
+        self._recording = LiveRecording(config, recording, start, trouble=self._recorder_trouble, say=say)
         going_on = start.going_on
         self.pipeline = going_on.pipeline if going_on is not None else Pipeline(self._recording.header)
         radio = radio or Radio()

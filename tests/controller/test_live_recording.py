@@ -41,7 +41,8 @@ class Lived:
     def __init__(self, wish: RecordingConfig, start: Start | None = None) -> None:
         self.said: list[AnyEvent] = []
         self.troubles: list[str | None] = []
-        self.recording = LiveRecording(ONE, wish, start or Start(), trouble=self.troubles.append)
+        self.lines: list[str] = []
+        self.recording = LiveRecording(ONE, wish, start or Start(), trouble=self.troubles.append, say=self.lines.append)
         self.pipeline = Pipeline(self.recording.header)
 
     def written(self) -> None:
@@ -57,7 +58,8 @@ class Lived:
             self.pipeline.feed(record)
             self.take()
             if isinstance(record, Tick):
-                self.written()
+                if self.recording.recorder is not None:
+                    self.written()
                 self.recording.tend(self.pipeline)
 
     def take(self) -> None:
