@@ -5,7 +5,7 @@ The live runtime and the replay both use exactly this, so the replay of a live r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, get_args
 
@@ -93,6 +93,8 @@ class Pipeline:
         self._abouts: dict[str, AboutIn] = {}
         self._up: dict[str, bool] = {board.id: False for board in self._config.board}
         self._t = 0.0
+        self.heard: Callable[[float, Wiring, tuple[int, ...]], None] | None = None
+        """Told of every instant as the core is: stream time in s, what its source measures, its counts."""
 
     # -- inputs
 
@@ -178,6 +180,8 @@ class Pipeline:
                 self._rate_said(instant.key, rate, t)
 
     def _feed(self, instant: _Instant, t: float) -> None:
+        if self.heard is not None:
+            self.heard(t, instant.wiring, instant.row)
         values: dict[str, Any] = {}
         for name, column in self._columns[instant.key]:
             values[name] = float(instant.row[column])

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from controller.pipeline import Pipeline
 from controller.recording_folder import Part, earlier_parts, header_of, parts_in
+from controller.wiring import Wiring
 from protocols.events import AnyEvent
 from protocols.recording import (
     ChunkIn,
@@ -24,18 +25,23 @@ from protocols.recording import (
 )
 
 Warn = Callable[[str], None]
+Heard = Callable[[float, Wiring, tuple[int, ...]], None]
+Read = Callable[[int], object]
 Timed = tuple[float, list[AnyEvent]]  # s of stream time, and what it brought
 FIRST: Final = 1  # number of a session's first part
 
 
-def played(path: Path, warn: Warn) -> Iterator[Timed]:
+def played(path: Path, warn: Warn, *, heard: Heard | None = None, read: Read | None = None) -> Iterator[Timed]:
     """Stream times of one file, and the events that they brought.
 
-    Where it is a later part of its session, those before it are played first, unheard. Raises RecordingError, OSError.
+    Where it is a later part of its session, those before it are played first, unheard. heard: told of every instant
+    (see Pipeline); read: told of bytes read. Raises RecordingError, OSError.
     """
     header = header_of(path)
-    pipeline = _after(path, header, warn)
-    yield from _part(path, header, pipeline or _alone(header), warn, is_begun=pipeline is not None)
+    before = _after(path, header, warn)
+    pipeline = before or _alone(header)
+    pipeline.heard = heard
+    yield from _part(path, header, pipeline, warn, is_begun=before is not None, read=read)
 
 
 def folder_played(folder: Path, warn: Warn) -> Iterator[Timed]:
@@ -88,12 +94,14 @@ def _alone(header: Header) -> Pipeline:
     return Pipeline(header)
 
 
-def _part(path: Path, header: Header, pipeline: Pipeline, warn: Warn, *, is_begun: bool) -> Iterator[Timed]:
+def _part(
+    path: Path, header: Header, pipeline: Pipeline, warn: Warn, *, is_begun: bool, read: Read | None = None
+) -> Iterator[Timed]:
     """The inputs of one file; is_begun: the pipeline knows its boards already."""
     t = 0.0
     last: Input | Mark | None = None
     is_whole = True
-    for record in read_recording(path):
+    for record in read_recording(path, read=read):
         if isinstance(record, str):
             warn(record)
             is_whole = False

@@ -82,7 +82,7 @@ def events_of(file: Path, *, warn: Warn = lambda _: None) -> Iterator[Timed]:
         elif is_recording(file):
             yield from played(file, warn)
         else:
-            yield from _csv(file, warn)
+            yield from csv_played(file, warn)
     except CsvError as error:
         raise ReplayError(str(error)) from None
     except RecordingError as error:
@@ -97,7 +97,8 @@ def is_recording(file: Path) -> bool:
         return opened.read(len(MAGIC)) == MAGIC
 
 
-def _csv(file: Path, warn: Warn) -> Iterator[Timed]:
+def csv_played(file: Path, warn: Warn) -> Iterator[Timed]:
+    """The same of a neutral CSV. Raises CsvError."""
     recording = read_csv(file)
     for line in recording.defects.warnings():
         warn(f"{file}: {line}")

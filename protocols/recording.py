@@ -10,7 +10,7 @@ stood in version 1 is read as it was: it had no parts, no ends, and no program t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import SEEK_END
 from pathlib import Path
 from struct import Struct as Layout
@@ -219,14 +219,16 @@ class RecordDecoder:
         self._at += count
 
 
-def read_recording(path: Path) -> Iterator[Record | str]:
-    """The records of a file, and last, where it does not end whole, a line that says so.
+def read_recording(path: Path, *, read: Callable[[int], object] | None = None) -> Iterator[Record | str]:
+    """The records of a file, and last, where it does not end whole, a line that says so; read: told of bytes read.
 
     Raises RecordingError when it is no recording or of a later version, OSError when it cannot be read.
     """
     decoder = RecordDecoder()
     with path.open("rb") as file:
         while data := file.read(1 << 16):
+            if read is not None:
+                read(len(data))
             yield from decoder.feed(data)
     if decoder.damage is not None:
         yield f"{path}: {decoder.damage}; what stands before it is played"
