@@ -23,6 +23,8 @@ from controller.demo import DemoError, demo
 from controller.devices import devices
 from controller.diagnose import look_at_all
 from controller.doctor import doctor, twice
+from controller.export import ExportError, Form, export
+from controller.export_sinks import MissingError
 from controller.labels import LabelError
 from controller.live_station import LiveError
 from controller.outbox_file import OutboxError
@@ -49,7 +51,7 @@ def station() -> None:
     epilog="Example: cable-station replay set.csv --json | head -3",
 )
 def replay_command(
-    file: Annotated[Path, typer.Argument(help="a recording (.cablerec) or a neutral CSV")],
+    file: Annotated[Path, typer.Argument(help="a recording (.cablerec), a folder of them, or a neutral CSV")],
     *,
     json: Annotated[bool, typer.Option("--json", help="print the events, one JSON object a line")] = False,
     speed: Annotated[Speed, typer.Option(help="1: as fast as it was; max: at once")] = Speed.MAX,
@@ -59,6 +61,30 @@ def replay_command(
         replay(file, json=json, speed=speed)
     except ReplayError as error:
         end(error, code=2)
+
+
+@app.command(
+    "export",
+    epilog="Examples:\n\ncable-station export set.csv -o reps.csv\n\n"
+    "cable-station export recordings/20260302T181500Z-row-1-0a1b2c3d.cablerec --raw -o signals.parquet\n\n"
+    "cable-station export set.csv --reps --raw -o set.mcap",
+)
+def export_command(
+    file: Annotated[Path, typer.Argument(help="a recording (.cablerec) or a neutral CSV")],
+    *,
+    out: Annotated[Path, typer.Option("-o", "--out", help="the file to write; it must not be there")],
+    to: Annotated[Form | None, typer.Option(help="the form; else as the name of the file says")] = None,
+    reps: Annotated[bool, typer.Option("--reps", help="a table of the reps; what is written without --raw")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="the samples, in N and m; with --reps both, in an MCAP")] = False,
+) -> None:
+    """Write a recording's reps or samples for other programs, with units and calibrations."""
+    try:
+        count, instants = export(file, out, form=to, reps=reps, raw=raw, warn=say)
+    except ExportError as error:
+        end(error, code=2)
+    except (MissingError, OSError) as error:
+        end(error, code=1)
+    say(f"{out}: {count} reps of {instants} instants" if not raw or reps else f"{out}: {instants} instants")
 
 
 @app.command("score", epilog="Example: cable-station score set.csv --truth labels.csv")

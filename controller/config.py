@@ -87,10 +87,19 @@ class DisplayConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class RecordingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where every input is written."""
+    """Where every input is written, and how much of it is kept."""
 
     enabled: bool = True
     folder: str = "recordings"
+    resume_within_s: Annotated[float, Meta(ge=0)] = 600.0  # a session that a kill cut longer ago is closed
+    part_mb: Annotated[float, Meta(gt=0)] = 256.0  # a session goes on in another file beyond this
+    part_h: Annotated[float, Meta(gt=0)] = 6.0
+    least_free_mb: Annotated[float, Meta(ge=0)] = 200.0  # that the disk keeps
+    keep_days: Annotated[float, Meta(gt=0)] | None = None  # None: for ever
+    keep_gb: Annotated[float, Meta(gt=0)] | None = None  # None: all
+    flight_s: Annotated[float, Meta(ge=0, le=600)] = 60.0  # kept in memory, and written at an error; 0: nothing
+    flight_mb: Annotated[float, Meta(gt=0)] = 16.0  # of memory, at most
+    flight_files: Annotated[int, Meta(ge=1)] = 20  # a station, at most
 
 
 class OutboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ The live runtime and the replay both use exactly this, so the replay of a live r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, get_args
 
@@ -35,6 +35,7 @@ from protocols.recording import (
     LinkUp,
     ProblemIn,
     RecordingError,
+    Resumed,
     Tick,
 )
 
@@ -87,10 +88,13 @@ class Pipeline:
         self._rates: dict[Key, RateWatch] = {}  # of those of whom it is known what they were asked for
         self._columns: dict[Key, list[tuple[str, int]]] = {}  # what feeds the core, of what has been played
         self._troubles = Troubles(self.station)
+        self._problems: dict[tuple[str, str], None] = {}  # of the links and the recorder, as name and board
         self._statuses: dict[Key, BoardStatus] = {}
         self._abouts: dict[str, AboutIn] = {}
         self._up: dict[str, bool] = {board.id: False for board in self._config.board}
         self._t = 0.0
+        self.heard: Callable[[float, Wiring, tuple[int, ...]], None] | None = None
+        """Told of every instant as the core is: stream time in s, what its source measures, its counts."""
 
     # -- inputs
 
@@ -119,11 +123,12 @@ class Pipeline:
         elif isinstance(record, CommandIn):
             self.command(record)
         elif isinstance(record, ProblemIn):
-            said: Said | None = (record.severity, record.detail) if record.raised else None
-            self._troubles.say(self._stream(now), record.name, record.board, said)
+            self._problem(record)
         elif isinstance(record, Dropped):
             text = f"{record.bytes} bytes could not be recorded; is the disk full or slow?"
             self._troubles.say(self._stream(now), "recording_gap", "", ("error", text))
+        elif isinstance(record, Resumed):
+            self._resume(now)
         return []
 
     def command(self, record: CommandIn) -> str | None:
@@ -131,10 +136,10 @@ class Pipeline:
         fields: dict[str, Any] = msgspec.json.decode(record.payload)
         return self.station.command(self._stream(record.received_at), record.name, fields)
 
-    def finish(self) -> None:
-        """The session is over."""
+    def finish(self, *, interrupted: bool = False) -> None:
+        """The session is over; interrupted: nobody ended it."""
         self._play(self._merge.release(float("inf")))
-        self.station.finish()
+        self.station.finish(interrupted=interrupted)
 
     def events(self) -> list[AnyEvent]:
         """The events since the last call."""
@@ -175,6 +180,8 @@ class Pipeline:
                 self._rate_said(instant.key, rate, t)
 
     def _feed(self, instant: _Instant, t: float) -> None:
+        if self.heard is not None:
+            self.heard(t, instant.wiring, instant.row)
         values: dict[str, Any] = {}
         for name, column in self._columns[instant.key]:
             values[name] = float(instant.row[column])
@@ -286,6 +293,25 @@ class Pipeline:
         if any(key.board == board and known.sides for key, known in self._wirings.items()):
             self.station.advance(self._stream(now))
 
+    def _problem(self, record: ProblemIn) -> None:
+        said: Said | None = (record.severity, record.detail) if record.raised else None
+        self._troubles.say(self._stream(record.received_at), record.name, record.board, said)
+        if record.raised:
+            self._problems[record.name, record.board] = None
+        else:
+            self._problems.pop((record.name, record.board), None)
+
+    def _resume(self, now: float) -> None:
+        """The program was killed: its links went with it, and what stood in their way is to be found anew."""
+        for board in self._up:
+            self._play(self._merge.down(board, now=now))
+            self._up[board] = False
+        t = self._stream(now)
+        self.station.advance(t)
+        for name, whose in tuple(self._problems):
+            self._troubles.say(t, name, whose, None)
+        self._problems.clear()
+
     # -- views
 
     def state(self) -> State:
@@ -295,6 +321,14 @@ class Pipeline:
     def telemetry(self) -> Telemetry:
         """The cables as they are."""
         return self.station.telemetry()
+
+    def introductions(self, *, also_down: bool = False) -> tuple[tuple[str, tuple[bytes, ...]], ...]:
+        """The boards that are up, each with the chunks from which a new pipeline learns what it is.
+
+        also_down: those as well that were up before and are known.
+        """
+        known = {board: self._readers[board].introduction() for board in self._up}
+        return tuple((board, chunks) for board, chunks in known.items() if self._up[board] or (also_down and chunks))
 
     @property
     def t(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from math import isfinite
 from pathlib import Path
@@ -18,11 +18,10 @@ from rich.table import Table
 from controller.config import Id
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise, Identity
 from controller.core.station import Station
-from controller.pipeline import Pipeline
-from controller.recorder import SUFFIX
+from controller.playback import Timed, Warn, folder_played, played
 from protocols.events import SIDES, AnyEvent, Fault, Rep, SetSummary, Side, to_json
 from protocols.neutral_csv import CsvError, NeutralCsv, digest, read_csv
-from protocols.recording import MAGIC, Header, RecordingError, read_recording
+from protocols.recording import MAGIC, RecordingError
 
 MOST_KG: Final = 10_000.0  # a load beyond is a slip of the pen
 
@@ -48,7 +47,6 @@ class _OfStation(Struct, frozen=True, kw_only=True):
 
 OF_EXERCISE: Final = frozenset(Exercise.__struct_fields__) - {"name"}  # a line "name" says what the file is called
 UNKNOWN: Final = "-"
-Timed = tuple[float, list[AnyEvent]]  # s of stream time, and what it brought
 
 
 def replay(file: Path, *, json: bool, speed: Speed) -> None:
@@ -73,62 +71,34 @@ def replay(file: Path, *, json: bool, speed: Speed) -> None:
     sys.stdout.flush()
 
 
-def events_of(file: Path, *, warn: Callable[[str], None] = lambda _: None) -> Iterator[Timed]:
-    """Stream times and the events that they brought, in order. Raises ReplayError when it is no recording."""
+def events_of(file: Path, *, warn: Warn = lambda _: None) -> Iterator[Timed]:
+    """Stream times and the events that they brought, in order. Raises ReplayError when it is no recording.
+
+    A folder is all recordings in it, one after the other.
+    """
     try:
-        with file.open("rb") as opened:
-            begins = opened.read(len(MAGIC))
-    except OSError as error:
-        raise ReplayError(f"{file}: {error.strerror}") from None
-    try:
-        if begins == MAGIC:
-            yield from _recording(file, warn)
+        if file.is_dir():
+            yield from folder_played(file, warn)
+        elif is_recording(file):
+            yield from played(file, warn)
         else:
-            yield from _csv(file, warn)
+            yield from csv_played(file, warn)
     except CsvError as error:
         raise ReplayError(str(error)) from None
     except RecordingError as error:
         raise ReplayError(f"{file}: {error}") from None
+    except OSError as error:
+        raise ReplayError(f"{error.filename or file}: {error.strerror}") from None
 
 
-def _recording(file: Path, warn: Callable[[str], None]) -> Iterator[Timed]:
-    records = read_recording(file)
-    header = next(records, None)
-    if not isinstance(header, Header):
-        raise RecordingError("the recording has no header")
-    pipeline = Pipeline(header)
-    t = 0.0
-    for record in records:
-        if isinstance(record, str):
-            warn(record)
-        elif not isinstance(record, Header):
-            t = record.received_at - header.monotonic_anchor
-            pipeline.feed(record)
-            yield t, pipeline.events()
-    pipeline.finish()
-    yield t, pipeline.events()
+def is_recording(file: Path) -> bool:
+    """Whether a file begins as our recordings do. Raises OSError."""
+    with file.open("rb") as opened:
+        return opened.read(len(MAGIC)) == MAGIC
 
 
-def next_seq(folder: Path, station: str) -> int:
-    """The event number with which a station goes on after its last recording in a folder, 1 where there is none.
-
-    Nothing else keeps it: the recording is replayed.
-    """
-    found = folder.glob(f"????????T??????Z-{station}-????????{SUFFIX}") if folder.is_dir() else ()
-    files = sorted(found, key=lambda path: (path.name[:16], path.stat().st_mtime_ns))  # two may begin in one second
-    while files:
-        last = None
-        try:
-            for _, events in events_of(files.pop()):
-                last = events[-1] if events else last
-        except (ReplayError, msgspec.MsgspecError):
-            continue
-        if last is not None:
-            return last.seq + 1
-    return 1
-
-
-def _csv(file: Path, warn: Callable[[str], None]) -> Iterator[Timed]:
+def csv_played(file: Path, warn: Warn) -> Iterator[Timed]:
+    """The same of a neutral CSV. Raises CsvError."""
     recording = read_csv(file)
     for line in recording.defects.warnings():
         warn(f"{file}: {line}")
@@ -158,7 +128,7 @@ def _csv(file: Path, warn: Callable[[str], None]) -> Iterator[Timed]:
     yield t, station.drain()
 
 
-def csv_settings(recording: NeutralCsv, warn: Callable[[str], None]) -> CoreSettings:
+def csv_settings(recording: NeutralCsv, warn: Warn) -> CoreSettings:
     """The settings that a CSV's own first lines give; one that is wrong is said and left out."""
     exercise: dict[str, Any] = {}
     fields: dict[str, Any] = {}

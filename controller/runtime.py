@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from controller.broker import Broker, broker
-from controller.config import GymConfig, RecordingConfig, outbox_path
+from controller.config import GymConfig, StationConfig, outbox_path
 from controller.display import Display, DisplayError, StationView
+from controller.live_recording import settings_of, software
 from controller.mqtt import Publisher
 from controller.outbox import Outbox, opened
-from controller.replay import next_seq
+from controller.resume import Start, started
 from controller.station_runner import StationRunner
 from firmware_bridge.ble_radio import Radio
 from protocols.events import AnyEvent, CommandResult, to_json
@@ -92,18 +95,19 @@ class Runtime:
             for task in done:
                 if task is not ending and not task.cancelled():
                     task.result()
+        for runner in self.stations.values():  # the outbox has written what it took
+            runner.delivered()
 
     async def _outputs(self, outbox: Outbox | None) -> list[asyncio.Task[None]]:
         tasks = []
         radio = Radio()
-        recording = self.config.recording
-        folder = Path(recording.folder) if recording.enabled else None
         for station in self.config.station:
-            next_seq = await asyncio.to_thread(_next_seq, recording, station.id)
+            start = await asyncio.to_thread(self._start, station)
+            known = outbox.last_seq(station.id) if outbox is not None else 0
             self.stations[station.id] = StationRunner(
                 station,
-                folder=folder,
-                numbers=(max(next_seq, outbox.last_seq(station.id) + 1 if outbox is not None else 1), 1),
+                recording=self.config.recording,
+                start=replace(start, next_seq=max(start.next_seq, known + 1)),
                 say=self._say,
                 radio=radio,
                 log=self._log,
@@ -133,6 +137,21 @@ class Runtime:
                 runner.consumers.append(self.display)
         return tasks
 
+    def _start(self, station: StationConfig) -> Start:
+        """With what a station begins, by its last recording."""
+        recording = self.config.recording
+        if not recording.enabled:
+            return Start()
+        return started(
+            Path(recording.folder),
+            station=station.id,
+            settings=settings_of(station),
+            software=software(),
+            now=time.monotonic(),
+            within=recording.resume_within_s,
+            say=self._say,
+        )
+
     async def _show(self, display: Display) -> None:
         """Run the display; without it the stations go on."""
         try:
@@ -154,10 +173,6 @@ class Runtime:
 
     async def _command(self, station: str, name: str, payload: bytes) -> CommandResult:
         return await self.stations[station].command(name, payload)
-
-
-def _next_seq(recording: RecordingConfig, station: str) -> int:
-    return next_seq(Path(recording.folder), station) if recording.enabled else 1
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import functools
 import time
+from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,20 +14,22 @@ import msgspec
 from msgspec import Struct
 
 from controller.commands import Identify, Refused, checked, fields_of
-from controller.config import StationConfig
+from controller.config import RecordingConfig, StationConfig
 from controller.display import Status
+from controller.live_recording import LiveRecording
 from controller.pipeline import Pipeline
-from controller.recorder import Recorder
+from controller.resume import Start
 from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board, BoardProblem
 from firmware_bridge.link import About, Chunk
 from firmware_bridge.messages import Message
 from protocols.events import AnyEvent, CommandResult, Info, State, kind
-from protocols.recording import AboutIn, ChunkIn, CommandIn, Header, Input, LinkDown, LinkUp, ProblemIn, Tick
+from protocols.recording import AboutIn, ChunkIn, CommandIn, Input, LinkDown, LinkUp, ProblemIn, Resumed, Tick
 
 TELEMETRY_EVERY: Final = 0.1  # s
 TICK_EVERY: Final = 1.0  # s
 HEALTH_EVERY: Final = 10.0  # s
+HELD_AT_MOST: Final = 0.1  # s that an event waits for a slow disk to take what it came of
 SERIOUS: Final = frozenset({"board_junk", "board_foreign", "board_version", "board_refuses"})
 
 
@@ -60,19 +61,19 @@ class Outputs(Protocol):
 
 
 class StationRunner:
-    """Owns a station's pipeline, recorder and boards. Everything here runs in the event loop's thread."""
+    """Owns a station's pipeline, recording and boards. Everything here runs in the event loop's thread."""
 
     def __init__(
         self,
         config: StationConfig,
         *,
-        folder: Path | None,
-        numbers: tuple[int, int],
+        recording: RecordingConfig,
+        start: Start,
         say: Callable[[str], None],
         radio: Radio | None = None,
         log: Callable[[AnyEvent], None] | None = None,
     ) -> None:
-        """folder: where to record, None: nowhere; numbers: of the next event and set; log: sees every event.
+        """recording: where and how; start: with what it begins; log: sees every event.
 
         radio: the gateway's Bluetooth, None: one of its own.
         """
@@ -82,20 +83,24 @@ class StationRunner:
         self._say = say
         self._log = log
         self._loop = asyncio.get_running_loop()
-        header = _header(config, numbers)
-        self.pipeline = Pipeline(header)
-        self._recorder = Recorder(folder, header, trouble=self._recorder_trouble) if folder is not None else None
+        self._start = start
+        self._recording = LiveRecording(config, recording, start, trouble=self._recorder_trouble, say=say)
+        going_on = start.going_on
+        self.pipeline = going_on.pipeline if going_on is not None else Pipeline(self._recording.header)
         radio = radio or Radio()
         self.boards = [Board(board, self, self._problem, radio=radio) for board in config.board]
         self._state: State | None = None
         self._info: Info | None = None
         self._online: bool | None = None
         self._finished = False
+        self._held: deque[AnyEvent] = deque()  # until what they came of is recorded
+        self._said = self._released = 0  # events, of this life of the session
 
     @property
     def recording(self) -> Path | None:
         """The file that is written, if any."""
-        return self._recorder.path if self._recorder is not None else None
+        recorder = self._recording.recorder
+        return recorder.path if recorder is not None else None
 
     # -- inputs: the boards' sink
 
@@ -161,17 +166,35 @@ class StationRunner:
     def _input(self, record: Input) -> list[Message]:
         if self._finished:
             return []
-        if self._recorder is not None:
-            self._recorder.put(record)
+        self._recording.put(record)
         messages = self.pipeline.feed(record)
         self._publish_events()
         return messages
 
     def _publish_events(self) -> None:
-        for event in self.pipeline.events():
-            if self._log is not None:
-                self._log(event)
-            self._offer(kind(event), event)
+        events = self.pipeline.events()
+        if not events:
+            return
+        for event in events:
+            self._recording.said(event)
+            self._held.append(event)
+        self._said += len(events)
+        written = functools.partial(self._loop.call_soon_threadsafe, self._release, self._said)
+        if self._recording.when_written(written):
+            self._loop.call_later(HELD_AT_MOST, self._release, self._said)
+        else:
+            self._release(self._said)
+
+    def _release(self, number: int) -> None:
+        """Let the events up to the session's so-many-th go out: what they came of is recorded."""
+        while self._released < number:
+            self._released += 1
+            self._tell(self._held.popleft())
+
+    def _tell(self, event: AnyEvent) -> None:
+        if self._log is not None:
+            self._log(event)
+        self._offer(kind(event), event)
 
     def _offer(self, name: str, payload: Struct) -> None:
         for consumer in self.consumers:
@@ -182,6 +205,7 @@ class StationRunner:
     async def run(self) -> None:
         """Run the boards and the station's own clock until cancelled; then close the session."""
         try:
+            self._begin()
             async with asyncio.TaskGroup() as tasks:
                 for board in self.boards:
                     tasks.create_task(board.run(), name=f"{self.config.id}: board {board.config.id}")
@@ -189,13 +213,24 @@ class StationRunner:
         finally:
             self._finish()
 
+    def _begin(self) -> None:
+        """Offer again what was said before a kill, and let the session go on that it cut."""
+        for event in self._start.events:
+            self._tell(event)
+        if self._start.going_on is not None:
+            self._input(Resumed(received_at=time.monotonic()))
+        self._start = Start()
+
     def _finish(self) -> None:
-        self.pipeline.finish()
+        self._recording.end(self.pipeline)
         self._publish_events()
+        self._release(self._said)
         self._finished = True
         self._show()
-        if self._recorder is not None:
-            self._recorder.close()
+
+    def delivered(self) -> None:
+        """The outputs have taken all events for good."""
+        self._recording.delivered()
 
     async def _beat(self) -> None:
         """Tell the core the time, and the outputs where the station stands."""
@@ -205,6 +240,7 @@ class StationRunner:
             if now >= next_tick:
                 next_tick = max(next_tick + TICK_EVERY, now)
                 self._input(Tick(received_at=now))
+                self._recording.tend(self.pipeline)
                 self._show()
             if now >= next_health:
                 next_health = now + HEALTH_EVERY
@@ -239,7 +275,7 @@ class StationRunner:
         self._offer(
             "health",
             self.pipeline.health(
-                recorder_dropped=self._recorder.dropped if self._recorder is not None else 0,
+                recorder_dropped=self._recording.dropped,
                 outbox_depth=self.outputs.depth if self.outputs is not None else None,
                 events_dropped=self.outputs.events_dropped if self.outputs is not None else None,
                 dead_letters=self.outputs.dead_letters if self.outputs is not None else None,
@@ -261,8 +297,7 @@ class StationRunner:
             reason = await self._identify(command)
         else:
             record = CommandIn(name=name, received_at=time.monotonic(), payload=msgspec.json.encode(fields_of(command)))
-            if self._recorder is not None:
-                self._recorder.put(record)
+            self._recording.put(record)
             reason = self.pipeline.command(record)
             self._publish_events()
             self._show()
@@ -284,20 +319,3 @@ def _same(a: Struct, b: Struct) -> bool:
     """Whether two payloads say the same, their time and the running rest aside."""
     skip = ("ts", "resting_s")
     return all(getattr(a, name) == getattr(b, name) for name in a.__struct_fields__ if name not in skip)
-
-
-def _header(config: StationConfig, numbers: tuple[int, int]) -> Header:
-    monotonic, unix = time.monotonic(), time.time()
-    recording = secrets.token_hex(16)
-    when = datetime.fromtimestamp(unix, UTC).strftime("%Y%m%dT%H%M%SZ")
-    return Header(
-        recording=recording,
-        station=config.id,
-        session=f"{when}-{recording[:8]}",
-        first_seq=numbers[0],
-        first_set=1,
-        monotonic_anchor=monotonic,
-        unix_anchor=unix,
-        settings=msgspec.json.encode(config),
-        software=version("cable-station"),
-    )

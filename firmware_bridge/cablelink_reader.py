@@ -55,6 +55,7 @@ class CablelinkReader:
     def __init__(self, wire: framing.Wire = "stream") -> None:
         self._decoder: framing.Decoder = framing.FrameDecoder() if wire == "stream" else framing.BodyDecoder()
         self._info_is_apart = wire == "messages"
+        self._infos: dict[int, bytes] = {}  # each source's INFO, as it came
         self._counters = ReaderCounters()
         self._sequence: dict[int, int] = {}  # of each source's last frame
         self._lost: dict[int, int] = {}  # frames, since each source's last samples
@@ -69,6 +70,11 @@ class CablelinkReader:
         self._sequence.clear()
         self._lost.clear()
         self._confirmed.clear()
+
+    def introduction(self) -> tuple[bytes, ...]:
+        """The INFO of each source that has said what it is."""
+        known = [self._infos[source] for source in sorted(self._confirmed)]
+        return tuple(known if self._info_is_apart else (framing.encode(body) for body in known))
 
     @property
     def counters(self) -> ReaderCounters:
@@ -91,6 +97,8 @@ class CablelinkReader:
             except cablelink.MessageError:
                 self._counters.malformed += 1
                 continue
+            if isinstance(said, cablelink.Info):
+                self._infos[said.source] = body
             message = self._message(said, chunk.received_at)
             if message is not None:
                 messages.append(message)

@@ -108,6 +108,10 @@ class DeviceReader:
         if self._links > 1 and self._clock is None and self._has_position:
             self._boots += 1  # how far it turned meanwhile is not known
 
+    def introduction(self) -> tuple[bytes, ...]:
+        """None is needed: the configuration and its samples say what it is, but for the version of its firmware."""
+        return ()
+
     @property
     def counters(self) -> ReaderCounters:
         """What has come in."""

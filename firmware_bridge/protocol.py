@@ -35,6 +35,9 @@ class Reader(Protocol):
     def feed(self, chunk: Chunk) -> list[Message]:
         """Take bytes, return the messages that they completed."""
 
+    def introduction(self) -> tuple[bytes, ...]:
+        """Chunks from which a new reader learns what this one knows of the device; none where samples alone do."""
+
     @property
     def counters(self) -> ReaderCounters:
         """What has come in."""

@@ -3,11 +3,15 @@
 Layout: the 8 bytes of MAGIC, then records. A record is u32 length, u32 CRC-32 (zlib) of the body, body, both
 numbers little-endian; the body is one of the structs below as MessagePack. Records are only ever appended, so a
 file that was cut by a kill is whole up to its last complete record.
+
+A session may span several files, its parts; each begins with a header, and only the last one ends the session. What
+stood in version 1 is read as it was: it had no parts, no ends, and no program that went on after a kill.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from os import SEEK_END
 from pathlib import Path
 from struct import Struct as Layout
 from typing import Final, Literal
@@ -16,9 +20,11 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
-MAGIC: Final = b"CABLREC1"
+MAGIC: Final = b"CABLREC1"  # of the layout above; what a record may say is the header's version
+VERSION: Final = 2
 LONGEST: Final = 4 * 1024 * 1024  # bytes of one record; more is damage
 _HEAD: Final = Layout("<II")
+_MARK_MOST: Final = 256  # bytes; no Mark is longer
 
 
 class RecordingError(Exception):
@@ -37,6 +43,10 @@ class Header(Struct, frozen=True, kw_only=True, tag="header"):
     unix_anchor: float  # s, wall time at that instant
     settings: bytes
     software: str
+    version: int = 1
+    boot: str = ""  # of the host's operating system; its monotonic clock holds within one
+    part: int = 1  # of the session's files, from 1
+    boards: tuple[tuple[str, tuple[bytes, ...]], ...] = ()  # links up at a later part's begin; what the boards are
 
 
 class ChunkIn(Struct, frozen=True, kw_only=True, tag="chunk"):
@@ -104,8 +114,29 @@ class ProblemIn(Struct, frozen=True, kw_only=True, tag="problem"):
     detail: str
 
 
-Input = ChunkIn | LinkUp | AboutIn | LinkDown | CommandIn | Tick | Dropped | ProblemIn
-Record = Header | Input
+class Resumed(Struct, frozen=True, kw_only=True, tag="resumed"):
+    """The program was killed and goes on from here: every link is down, its own troubles are forgotten."""
+
+    received_at: float
+
+
+class Continued(Struct, frozen=True, kw_only=True, tag="continued"):
+    """The last record of a part that is not the last: the session goes on in the next."""
+
+    received_at: float
+
+
+class Ended(Struct, frozen=True, kw_only=True, tag="ended"):
+    """The last record of a session. interrupted: it was closed at the next start, after a kill."""
+
+    received_at: float
+    next_seq: int  # of the station's next event
+    interrupted: bool = False
+
+
+Input = ChunkIn | LinkUp | AboutIn | LinkDown | CommandIn | Tick | Dropped | ProblemIn | Resumed
+Mark = Continued | Ended
+Record = Header | Input | Mark
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
@@ -122,11 +153,17 @@ def encode(record: Record) -> bytes:
 class RecordDecoder:
     """Bytes in, records out, however the bytes are cut. Stops for good at damage and says where."""
 
-    def __init__(self) -> None:
+    def __init__(self, at: int = 0) -> None:
+        """at: offset in the file of the first byte that will be fed, the begin of a record."""
         self._buffer = bytearray()
-        self._at = 0  # offset of the buffer's first byte in the file
-        self._begun = False
+        self._at = at  # offset of the buffer's first byte in the file
+        self._begun = at > 0
         self.damage: str | None = None
+
+    @property
+    def whole(self) -> int:
+        """Bytes of the file up to the end of its last whole record."""
+        return self._at
 
     @property
     def left_over(self) -> int:
@@ -134,7 +171,10 @@ class RecordDecoder:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> list[Record]:
-        """Take bytes, return the records that they completed. Raises RecordingError when it is no recording."""
+        """Take bytes, return the records that they completed.
+
+        Raises RecordingError when it is no recording, or one of a later version.
+        """
         if self.damage is not None:
             return []
         self._buffer += data
@@ -156,6 +196,10 @@ class RecordDecoder:
             record = self._record(bytes(self._buffer[_HEAD.size : _HEAD.size + length]), check)
             if record is None:
                 break
+            if isinstance(record, Header) and record.version > VERSION:
+                raise RecordingError(
+                    f"the recording is of version {record.version}, and this program reads up to {VERSION}; update it"
+                )
             self._take(_HEAD.size + length)
             records.append(record)
         return records
@@ -175,16 +219,36 @@ class RecordDecoder:
         self._at += count
 
 
-def read_recording(path: Path) -> Iterator[Record | str]:
-    """The records of a file, and last, where it does not end whole, a line that says so.
+def read_recording(path: Path, *, read: Callable[[int], object] | None = None) -> Iterator[Record | str]:
+    """The records of a file, and last, where it does not end whole, a line that says so; read: told of bytes read.
 
-    Raises RecordingError when it is no recording, OSError when it cannot be read.
+    Raises RecordingError when it is no recording or of a later version, OSError when it cannot be read.
     """
     decoder = RecordDecoder()
     with path.open("rb") as file:
         while data := file.read(1 << 16):
+            if read is not None:
+                read(len(data))
             yield from decoder.feed(data)
     if decoder.damage is not None:
         yield f"{path}: {decoder.damage}; what stands before it is played"
     elif decoder.left_over:
         yield f"{path}: cut short; the last {decoder.left_over} bytes are no whole record"
+
+
+def ending(path: Path) -> Mark | None:
+    """How a file ends, by its last bytes alone; None where no such record is its last. Raises OSError."""
+    with path.open("rb") as file:
+        size = file.seek(0, SEEK_END)
+        file.seek(max(size - _MARK_MOST, 0))
+        tail = file.read()
+    for at in range(len(tail) - _HEAD.size - 1, -1, -1):
+        length, check = _HEAD.unpack_from(tail, at)
+        body = tail[at + _HEAD.size :]
+        if length == len(body) and crc32(body) == check:
+            try:
+                record = _decoder.decode(body)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                return None
+            return record if isinstance(record, Continued | Ended) else None
+    return None

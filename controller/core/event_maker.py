@@ -61,7 +61,7 @@ class EventMaker:
         self.anchor = identity.unix_anchor
         self.now = 0.0  # s, stream time of the sample at hand
         self._station = settings.station
-        self._seq = identity.first_seq
+        self.seq = identity.first_seq  # of the next event
         self._out: list[AnyEvent] = []
 
     @property
@@ -72,15 +72,15 @@ class EventMaker:
     def add(self, kind: type[E], number: int, **fields: Any) -> E:
         """Make an event of set `number` and put it into the log."""
         event = kind(
-            id=event_id(recording=self.identity.recording, seq=self._seq, ts=self.ts),
+            id=event_id(recording=self.identity.recording, seq=self.seq, ts=self.ts),
             ts=self.ts,
             station=self._station,
             session=self.identity.session,
             set=number,
-            seq=self._seq,
+            seq=self.seq,
             **fields,
         )
-        self._seq += 1
+        self.seq += 1
         self._out.append(event)  # type: ignore[arg-type]  # every Event that is made is one of AnyEvent
         return event
 

@@ -151,8 +151,8 @@ class Station:
             return self._select(fields)
         return f"unknown command {name!r}"
 
-    def finish(self) -> None:
-        """The stream is over: close what is open."""
+    def finish(self, *, interrupted: bool = False) -> None:
+        """The stream is over: close what is open. interrupted: nobody ended it."""
         if self._finished or self._now is None:
             return
         self._finished = True
@@ -160,9 +160,12 @@ class Station:
             if name in self._sides:
                 self._sides[name].flush()
                 self._enter(name, self._sides[name])
+        if interrupted:
+            self._book.running.flag("interrupted")
         self._close()
         totals = self._summariser.totals
-        self._make.add(Session, self._book.running.number, state="ended", person=self.settings.person, **totals)
+        state = "interrupted" if interrupted else "ended"
+        self._make.add(Session, self._book.running.number, state=state, person=self.settings.person, **totals)
 
     def drain(self) -> list[AnyEvent]:
         """The events since the last call, in order."""
@@ -286,6 +289,17 @@ class Station:
     def active(self) -> bool:
         """Whether a cable moves or is loaded, or did within the last second."""
         return self._now is not None and self._now - self._active_at < ACTIVE_FOR
+
+    @property
+    def between_sets(self) -> bool:
+        """Whether no set runs and the cables rest."""
+        is_moving = self.active or any(side.busy for side in self._sides.values())
+        return self._book.running.empty and not is_moving
+
+    @property
+    def next_numbers(self) -> tuple[int, int]:
+        """The numbers that the next event and the running or next set have."""
+        return self._make.seq, self._book.running.number
 
     @property
     def ts(self) -> int:

@@ -11,7 +11,7 @@ from controller.pipeline import Pipeline
 from firmware_bridge.drivers import BoardConfig
 from protocols import cablelink
 from protocols.events import AnyEvent, Rep, to_json
-from protocols.recording import ChunkIn, Header, Input, LinkUp, Tick
+from protocols.recording import VERSION, ChunkIn, Header, Input, LinkUp, Tick
 from simulators.impairments import Impairments
 from simulators.memory_link import chunks_of
 from simulators.scenarios import SCENARIOS, Session
@@ -32,6 +32,7 @@ def header(config: StationConfig) -> Header:
         unix_anchor=1_700_000_000.0,
         settings=msgspec.json.encode(config),
         software="test",
+        version=VERSION,
     )
 
 

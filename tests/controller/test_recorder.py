@@ -103,6 +103,27 @@ def test_a_record_is_in_the_file_within_a_tenth_of_a_second_without_a_close(tmp_
     assert took < 1.0  # 0.05 by itself; the bench holds it to 0.1
 
 
+def test_what_is_told_as_written_is_in_the_file(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, HEADER, trouble=Told())
+    found: Queue[list[object]] = Queue()
+    for k in range(20):
+        recorder.put(chunk(k))
+        recorder.when_written(lambda: found.put(list(read_recording(recorder.path))))
+        assert found.get(timeout=WITHIN) == [HEADER, *(chunk(each) for each in range(k + 1))]
+    recorder.close()
+
+
+def test_what_a_disk_will_not_have_is_told_as_well(tmp_path: Path) -> None:
+    blocked = tmp_path / "folder"
+    blocked.write_text("a file where the folder should be")
+    recorder = Recorder(blocked, HEADER, trouble=Told())
+    recorder.put(chunk(1))
+    called = threading.Event()
+    recorder.when_written(called.set)
+    assert called.wait(WITHIN)
+    recorder.close()
+
+
 def test_close_ends_the_thread_and_may_come_twice(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, HEADER, trouble=Told())
     recorder.close()

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from controller.pipeline import Pipeline
 from controller.recorder import Recorder
-from controller.replay import ReplayError, csv_settings, events_of, next_seq
+from controller.replay import ReplayError, csv_settings, events_of
 from protocols.events import AnyEvent, Rep, Session, SetSummary
 from protocols.neutral_csv import parse_csv
-from protocols.recording import MAGIC, encode
+from protocols.recording import MAGIC, Ended, encode
 from simulators.gym import two_boards
 from tests.controller.inputs import ANCHOR, header, heard, log, short_set, station, together
 
@@ -51,6 +51,7 @@ def live_run(folder: Path) -> tuple[Path, list[bytes]]:
         pipeline.feed(record)
         events += pipeline.events()
     pipeline.finish()
+    recorder.put(Ended(received_at=ANCHOR + UNTIL, next_seq=pipeline.station.next_numbers[0]))
     recorder.close()
     return recorder.path, log([*events, *pipeline.events()])
 
@@ -207,27 +208,3 @@ def test_a_wrong_line_at_the_head_is_said_and_left_out() -> None:
     assert (found.exercise.min_rom_m, found.exercise.target_reps, found.exercise.name) == (0.2, 8, None)
     assert (found.exercise.starts_with, found.exercise.set_gap_s) == ("concentric", 8.0)
     assert [line.split(":")[0] for line in warnings] == ["# load_kg", "# station", "# starts_with", "# set_gap_s"]
-
-
-# -- where a station's numbers go on
-
-
-def test_the_next_number_follows_the_last_event_of_the_stations_last_recording(
-    lived: tuple[Path, list[bytes]],
-) -> None:
-    file, live = lived
-    assert next_seq(file.parent, "rack") == len(live) + 1
-    assert next_seq(file.parent, "other") == 1
-    assert next_seq(file.parent / "absent", "rack") == 1
-
-
-def test_a_station_does_not_count_the_recordings_of_one_with_a_longer_name(lived: tuple[Path, list[bytes]]) -> None:
-    file, _ = lived
-    file.rename(file.with_name(file.name.replace("-rack-", "-squat-rack-")))
-    assert next_seq(file.parent, "rack") == 1
-
-
-def test_a_last_recording_without_a_readable_event_is_passed_over(lived: tuple[Path, list[bytes]]) -> None:
-    file, live = lived
-    file.with_name("20990101T000000Z-rack-ffffffff.cablerec").write_bytes(MAGIC + b"\1\2\3")
-    assert next_seq(file.parent, "rack") == len(live) + 1

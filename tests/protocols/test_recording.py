@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 from protocols.recording import (
     LONGEST,
     MAGIC,
+    VERSION,
     AboutIn,
     ChunkIn,
     CommandIn,
+    Continued,
     Dropped,
+    Ended,
     Header,
     LinkDown,
     LinkUp,
@@ -27,8 +30,10 @@ from protocols.recording import (
     Record,
     RecordDecoder,
     RecordingError,
+    Resumed,
     Tick,
     encode,
+    ending,
     read_recording,
 )
 
@@ -41,6 +46,8 @@ HEADERS = st.builds(
     Header,
     recording=TEXT, station=TEXT, session=TEXT, first_seq=COUNT, first_set=COUNT,
     monotonic_anchor=TIME, unix_anchor=TIME, settings=BYTES, software=TEXT,
+    version=st.integers(1, VERSION), boot=TEXT, part=COUNT,
+    boards=st.lists(st.tuples(TEXT, st.lists(BYTES, max_size=2).map(tuple)), max_size=2).map(tuple),
 )  # fmt: skip
 KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
     Header: HEADERS,
@@ -58,6 +65,9 @@ KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
         ProblemIn, **OF_BOARD, name=TEXT, raised=st.booleans(), detail=TEXT,
         severity=st.sampled_from(["info", "warning", "error"]),
     ),
+    Resumed: st.builds(Resumed, received_at=TIME),
+    Continued: st.builds(Continued, received_at=TIME),
+    Ended: st.builds(Ended, received_at=TIME, next_seq=COUNT, interrupted=st.booleans()),
 }  # fmt: skip
 RECORDS = st.lists(st.one_of(*KINDS.values()), max_size=8)
 
@@ -75,6 +85,9 @@ SOME: list[Record] = [
     ProblemIn(board="b", received_at=1.25, name="p", raised=True, severity="warning", detail="d"),
     Dropped(received_at=1.5, bytes=7),
     LinkDown(board="b", received_at=1.75, reason="gone"),
+    Resumed(received_at=2.0),
+    Continued(received_at=2.25),
+    Ended(received_at=2.5, next_seq=9),
 ]
 SOME_FILE = MAGIC + b"".join(encode(record) for record in SOME)
 STARTS = list(accumulate((len(encode(record)) for record in SOME), initial=len(MAGIC)))  # and the file's end
@@ -301,3 +314,67 @@ def test_any_bytes_after_a_recording_invent_no_record(junk: bytes) -> None:
 def test_any_body_with_a_right_check_is_a_record_or_damage(body: bytes) -> None:
     records, decoder = read_all(MAGIC + framed(body))
     assert len(records) + (decoder.damage is not None) == 1
+
+
+# -- versions, and how a file ends
+
+
+VERSION_1 = bytes.fromhex(
+    "4341424c524543319d000000148f44ba8aa474797065a6686561646572a97265636f7264696e67a3722d31a773746174"
+    "696f6ea67261636b2d31a773657373696f6ea3732d31a966697273745f73657103a966697273745f73657401b06d6f6e"
+    "6f746f6e69635f616e63686f72cb4029000000000000ab756e69785f616e63686f72cb41d954fc40000000a873657474"
+    "696e6773c4087b2261223a20317da8736f667477617265a5302e312e30260000006559501a83a474797065a27570a562"
+    "6f617264a162ab72656365697665645f6174cb3fd000000000000038000000ee71721b84a474797065a56368756e6ba5"
+    "626f617264a162ab72656365697665645f6174cb3fe0000000000000a464617461c408000102030405060720000000e8"
+    "fd014982a474797065a47469636bab72656365697665645f6174cb3ff0000000000000"
+)
+"""A file of version 1, as it was written before there were parts and ends: a header, a link, a chunk, a tick."""
+
+
+def test_a_file_of_version_1_is_read_as_it_was() -> None:
+    records, decoder = read_all(VERSION_1)
+    assert records == [
+        Header(
+            recording="r-1", station="rack-1", session="s-1", first_seq=3, first_set=1,
+            monotonic_anchor=12.5, unix_anchor=1.7e9, settings=b'{"a": 1}', software="0.1.0",
+        ),
+        LinkUp(board="b", received_at=0.25),
+        ChunkIn(board="b", received_at=0.5, data=bytes(range(8))),
+        Tick(received_at=1.0),
+    ]  # fmt: skip
+    assert (decoder.damage, decoder.left_over) == (None, 0)
+    header = records[0]
+    assert isinstance(header, Header)
+    assert (header.version, header.part, header.boot, header.boards) == (1, 1, "", ())
+
+
+def test_a_file_of_a_later_version_is_refused_with_what_to_do() -> None:
+    later = msgspec.structs.replace(HEADER, version=VERSION + 1)
+    with pytest.raises(RecordingError, match=rf"version {VERSION + 1}, .* up to {VERSION}; update it"):
+        read_all(MAGIC + encode(later))
+
+
+def test_how_a_file_ends_is_known_from_its_last_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for mark in (Continued(received_at=2.25), Ended(received_at=1e300, next_seq=1 << 60, interrupted=True)):
+        path.write_bytes(SOME_FILE + encode(mark))
+        assert ending(path) == mark
+        path.write_bytes(SOME_FILE + encode(mark) + encode(Tick(received_at=9.0)))
+        assert ending(path) is None
+        path.write_bytes(SOME_FILE + encode(mark)[:-1])
+        assert ending(path) is None
+
+
+@settings(max_examples=60)
+@given(junk=st.binary(max_size=300))
+def test_any_bytes_end_with_no_mark_that_was_not_written(tmp_path_factory: pytest.TempPathFactory, junk: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "junk"
+    path.write_bytes(junk)
+    assert ending(path) is None
+
+
+def test_reading_may_begin_at_any_record() -> None:
+    for k, start in enumerate(STARTS[1:-1], 1):
+        decoder = RecordDecoder(start)
+        assert decoder.feed(SOME_FILE[start:]) == SOME[k:]
+        assert decoder.whole == len(SOME_FILE)
