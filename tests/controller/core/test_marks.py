@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -115,3 +116,28 @@ def test_a_force_is_not_even_a_sign_of_load_under_four_faults_that_spoil_it(name
 def test_the_latest_sixty_four_stretches_are_remembered() -> None:
     marks = seen(*((float(k), k + 0.5) for k in range(100)))
     assert spans(marks) == [(float(k), k + 0.5) for k in range(36, 100)]
+
+
+ERRORS = {"stuck", "wrong_sign", "sides_swapped", "force_without_motion"}
+AT_ONCE = {"zero_drift", "wrong_sign", "sides_swapped", "motion_without_force", "clocks_apart"}
+LONGER = {"spike": 3.0, "encoder_slip": 5.0, "encoder_chatter": 2.0}  # s; others a second
+HARMLESS, SLIGHT, GRAVE = (
+    {"spike", "clocks_apart"},
+    {"saturated", "zero_drift"},
+    {"wrong_sign", "force_without_motion", "motion_without_force"},
+)
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_a_fault_that_makes_a_sensor_useless_is_an_error_and_one_that_costs_nothing_is_told_only(name: str) -> None:
+    kind = KINDS[name]
+    assert kind.severity == ("error" if name in ERRORS else "info" if name == "spike" else "warning")
+    assert kind.clears_after == (0.0 if name in AT_ONCE else LONGER.get(name, 1.0))
+    cost = 0.0 if name in HARMLESS else 0.05 if name in SLIGHT else 0.3 if name in GRAVE else 0.2
+    assert kind.cost == cost
+
+
+def test_every_fault_of_a_sensor_is_in_the_operators_table() -> None:
+    text = (Path(__file__).parents[3] / "docs/operations.md").read_text()
+    section = text.split("## Sensors that cannot be right")[1].split("\n## ")[0]
+    assert {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")} == set(KINDS)
