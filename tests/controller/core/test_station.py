@@ -158,6 +158,17 @@ def test_telemetry_is_of_the_sides_that_were_heard_within_a_second() -> None:
     assert made.telemetry().phase_right == "rest"
 
 
+def test_telemetry_is_rounded_to_what_a_display_shows() -> None:
+    made, signal = station(), side(ROWS)
+    fed(made, 2.44, left=signal)
+    now = made.telemetry()
+    places = ((now.force_left_n, 2), (now.position_left_m, 4), (now.velocity_left_m_per_s, 3))
+    for value, digits in places:
+        assert value is not None
+        assert value == round(value, digits) != round(value, digits - 1)
+    assert now.phase_left == "concentric"
+
+
 def test_a_minute_of_silence_closes_the_set_and_less_does_not() -> None:
     signal = side(ROWS, tail=1.0)
     end = float(signal.t[-1])
