@@ -177,3 +177,14 @@ def test_a_pull_with_a_gap_in_it_says_so_and_has_no_force() -> None:
     assert final.measures is not None
     assert final.measures.mean_force is None
     assert final.force == pytest.approx(200.0, rel=0.01)
+
+
+def test_a_gap_before_it_is_announced_is_said_at_once() -> None:
+    side = cell()
+    pulled((0.0, 2.0), (200.0, 0.1), side=side)
+    (first,) = pulled((200.0, 1.0), side=side, t0=2.2)
+    assert first.status == "provisional"
+    assert first.flags == ["gap"]
+    assert first.measures is not None
+    assert first.measures.mean_force is None
+    assert first.force == pytest.approx(200.0, rel=0.02)
