@@ -1,23 +1,23 @@
-"""A pytest plugin for runs against mutants: notes which lines each test reaches, or runs tests in a given order.
+"""pytest plugins for runs against mutants: one notes which lines each test reaches, one runs chosen tests in order.
 
-REACH names the file to write, ORDER the file to read: node ids, one a line. Hypothesis draws the same examples each
-time and does not shrink: whether a test fails is all that is asked.
+Hypothesis draws the same examples each time and does not shrink: whether a test fails is all that is asked.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import resource
+import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from coverage import Coverage
 from hypothesis import HealthCheck, Phase, settings
 
-MOST_MEMORY = 4 << 30  # bytes; a mutant that asks for more is stopped here and not by the machine
+from tests.mutation.suites import Suites
+
+PATIENCE, LEAST_PATIENCE = 10.0, 5.0  # times what a test takes without a mutant, and s at least; of processor time
 
 settings.register_profile(
     "mutants",
@@ -29,48 +29,69 @@ settings.register_profile(
 )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    settings.load_profile("mutants")
-    if "REACH" in os.environ:
-        config.pluginmanager.register(Reach(Path(os.environ["REACH"])))
-    else:
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """One test: how long it takes, in s of processor time, and which lines of the core it runs through."""
+
+    seconds: float
+    lines: dict[str, frozenset[int]]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "ORDER" not in os.environ:
-        return
-    place = {name: number for number, name in enumerate(Path(os.environ["ORDER"]).read_text().splitlines())}
-    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in place])
-    items[:] = sorted((item for item in items if item.nodeid in place), key=lambda item: place[item.nodeid])
+def read(path: Path) -> dict[str, Reached]:
+    """What a run with Reach has written."""
+    return {
+        name: Reached(each["seconds"], {module: frozenset(lines) for module, lines in each["lines"].items()})
+        for name, each in json.loads(path.read_text()).items()
+    }
 
 
 class Reach:
-    """Writes, for each test, its seconds and the lines of the core it runs through."""
+    """Writes the seconds and lines of each test, or of one in `of` tests where others run the rest."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, suites: Suites, *, number: int, of: int) -> None:
         self._path = path
-        self._seconds: dict[str, float] = {}
-        self._coverage = Coverage(data_file=None, source=["controller/core"])
-        self._coverage.start()
+        self._suites = suites
+        self._number, self._of = number, of
+        self._found: dict[str, dict[str, object]] = {}
+
+    def pytest_configure(self) -> None:
+        settings.load_profile("mutants")
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        mine = items[self._number :: self._of]
+        config.hook.pytest_deselected(items=[item for item in items if item not in mine])
+        items[:] = mine
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._coverage.switch_context(item.nodeid)
-        begin = time.perf_counter()
+        self._suites.reached.clear()
+        begin = time.process_time()
         yield
-        self._seconds[item.nodeid] = time.perf_counter() - begin
-        self._coverage.switch_context("")
+        self._found[item.nodeid] = {"seconds": time.process_time() - begin, "lines": self._suites.lines()}
 
     def pytest_sessionfinish(self) -> None:
-        self._coverage.stop()
-        data = self._coverage.get_data()
-        here = Path.cwd()
-        lines: dict[str, dict[str, list[int]]] = {name: {} for name in self._seconds}
-        for file in data.measured_files():
-            for line, names in data.contexts_by_lineno(file).items():
-                for name in names:
-                    if name in lines:
-                        lines[name].setdefault(str(Path(file).relative_to(here)), []).append(line)
-        found = {name: {"seconds": self._seconds[name], "lines": lines[name]} for name in lines}
-        self._path.write_text(json.dumps(found))
+        self._path.write_text(json.dumps(self._found))
+
+
+class Chosen:
+    """Runs chosen tests, in the order of their names; SIGPROF ends the process where one of them does not end."""
+
+    def __init__(self, names: list[str], reached: dict[str, Reached]) -> None:
+        self._place = {name: number for number, name in enumerate(names)}
+        self._reached = reached
+
+    def pytest_configure(self) -> None:
+        settings.load_profile("mutants")
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in self._place])
+        items[:] = sorted(
+            (item for item in items if item.nodeid in self._place), key=lambda item: self._place[item.nodeid]
+        )
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        patience = max(LEAST_PATIENCE, PATIENCE * self._reached[item.nodeid].seconds)
+        signal.setitimer(signal.ITIMER_PROF, patience)
+        yield
+        signal.setitimer(signal.ITIMER_PROF, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields as fields_of
 from datetime import datetime
 from typing import Any, Literal
 
@@ -19,26 +20,12 @@ FORCES = (
     "mean_force_n", "peak_force_n", "eccentric_mean_force_n", "eccentric_peak_force_n",
     "work_concentric_j", "work_eccentric_j", "mean_power_w", "peak_power_w",
 )  # fmt: skip
+UNITS = ("", "_m", "_m_per_s", "_n", "_j", "_w", "_ns", "_n_per_s", "_s")
 NAMES = {
-    "rom": "rom_m",
-    "mean_velocity": "mean_velocity_m_per_s",
-    "peak_velocity": "peak_velocity_m_per_s",
-    "eccentric_mean_velocity": "eccentric_mean_velocity_m_per_s",
-    "eccentric_peak_velocity": "eccentric_peak_velocity_m_per_s",
-    "mean_force": "mean_force_n",
-    "peak_force": "peak_force_n",
-    "eccentric_mean_force": "eccentric_mean_force_n",
-    "eccentric_peak_force": "eccentric_peak_force_n",
-    "work_concentric": "work_concentric_j",
-    "work_eccentric": "work_eccentric_j",
-    "mean_power": "mean_power_w",
-    "peak_power": "peak_power_w",
-    "impulse": "impulse_ns",
-    "rfd": "rfd_n_per_s",
-    "time_under_tension": "time_under_tension_s",
-    "sparc": "sparc",
-    "ldlj": "ldlj",
-    "sticking_point_pct": "sticking_point_pct",
+    measure.name: key
+    for measure in fields_of(Measures)
+    for key in Rep.__struct_fields__
+    if measure.default is None and not key.startswith("t_") and key in {measure.name + unit for unit in UNITS}
 }
 
 
@@ -73,6 +60,11 @@ def fields(
 
 def reasons(values: dict[str, Any]) -> dict[str, str]:
     return dict(each.split("=") for each in values["reasons"].split(",") if each)
+
+
+def test_every_measure_that_is_told_in_a_rep_has_its_unit() -> None:
+    assert len(NAMES) == 19
+    assert NAMES["rfd"] == "rfd_n_per_s"
 
 
 @pytest.mark.parametrize(("name", "key"), NAMES.items())
