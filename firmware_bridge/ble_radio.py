@@ -78,6 +78,7 @@ class Radio:
     def __init__(self) -> None:
         self._seekers: list[_Seeker] = []
         self._scanner: BleakScanner | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._began = 0.0
         self._switching = asyncio.Lock()
         self._connecting = asyncio.Lock()
@@ -190,13 +191,28 @@ class Radio:
         async with self._switching:
             if self._scanner is not None and time.monotonic() - self._began < SCAN_LASTS:
                 return
+            if self._starting is None:
+                await self._stop()
+                self._starting = asyncio.create_task(self._start(), name="Bluetooth scan")
+                self._starting.add_done_callback(_nobody_may_have_waited)
+            await _within(ANSWER_WITHIN, asyncio.shield(self._starting))
+
+    async def _start(self) -> None:
+        """Begin to scan. It is never broken off: bluetoothd would scan all the same, and refuse the next one."""
+        scanner = BleakScanner(self._advertised)
+        try:
+            await scanner.start()
+        finally:
+            self._starting = None
+        self._scanner, self._began = scanner, time.monotonic()
+        if not self._seekers:  # it took too long for all of them
             await self._stop()
-            scanner = BleakScanner(self._advertised)
-            await _within(ANSWER_WITHIN, scanner.start())
-            self._scanner, self._began = scanner, time.monotonic()
 
     async def _rest(self) -> None:
         async with self._switching:
+            if self._starting is not None:
+                with suppress(*TROUBLES):
+                    await _within(ANSWER_WITHIN, asyncio.shield(self._starting))
             if not self._seekers:  # somebody may have come while we waited
                 await self._stop()
 
@@ -205,6 +221,11 @@ class Radio:
         if scanner is not None:
             with suppress(*TROUBLES):  # the scan is gone with whoever ran it
                 await _within(ANSWER_WITHIN, scanner.stop())
+
+
+def _nobody_may_have_waited(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 async def _within(seconds: float, call: Awaitable[None]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakDBusError
+from dbus_fast import Message
 from dbus_fast.errors import AuthError
 
 from firmware_bridge import ble_link, ble_radio
@@ -16,8 +17,10 @@ from firmware_bridge.ble_radio import Radio, said
 from firmware_bridge.link import LinkError
 from protocols import gatt
 from protocols.cablelink import GetInfo, Info
+from simulators.fake_bluez_adapter import FakeAdapter
 from simulators.fake_bluez_device import FakeDevice
 from simulators.fake_bluez_manners import Manners
+from simulators.fake_bluez_tree import Answer
 from tests.firmware_bridge.air import (
     BY_SERVICE,
     FIRST,
@@ -189,6 +192,32 @@ async def test_a_scan_that_bluetoothd_has_forgotten_is_begun_anew_though_others_
         for other in others:
             other.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+
+async def test_a_scan_that_began_too_late_for_whoever_asked_for_it_does_not_stand_in_the_way_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ble_radio, "ANSWER_WITHIN", 0.2)
+    slow = [0.5]
+    begun = asyncio.Event()
+    start = FakeAdapter._start
+
+    async def late(adapter: FakeAdapter, message: Message) -> Answer:
+        await asyncio.sleep(slow.pop() if slow else 0.0)
+        begun.set()
+        return await start(adapter, message)
+
+    monkeypatch.setattr(FakeAdapter, "_start", late)
+    radio = Radio()
+    async with air(*boards()) as there:
+        with pytest.raises(LinkError, match="bluetoothd does not answer"):
+            await opened(BY_SERVICE, radio)
+        async with asyncio.timeout(SOON):
+            await begun.wait()
+        link = await opened_in_the_end(BY_SERVICE, radio)
+        await streaming(link)
+        assert there.bluez.adapter.scanning == 0
+        await link.close()
 
 
 async def test_a_quiet_board_is_asked_whether_it_is_there_and_kept_while_it_answers(
