@@ -36,10 +36,7 @@ async def test_every_event_is_delivered_in_order_whatever_fails(deed: Deed) -> N
         assert outcome.repeated > 0  # the controller's kill was one
 
 
-@pytest.mark.parametrize("how", [signal.SIGCONT, signal.SIGKILL], ids=["thawed", "killed"])
-async def test_a_frozen_broker_is_noticed_though_nothing_is_sent_and_then_nothing_is_lost(
-    tmp_path: Path, how: signal.Signals
-) -> None:
+async def test_a_frozen_broker_is_noticed_though_nothing_is_sent(tmp_path: Path) -> None:
     brokers = Mosquitto(tmp_path / "broker")
     rig = Rig(brokers, tmp_path, rate=0.0)
     async with rig.running():
@@ -47,12 +44,8 @@ async def test_a_frozen_broker_is_noticed_though_nothing_is_sent_and_then_nothin
         brokers.servers[0].send(signal.SIGSTOP)
         begun = time.monotonic()
         await rig.says("lost: ")
-        assert time.monotonic() - begun < NOTICED_WITHIN, time.monotonic() - begun
-        if how == signal.SIGKILL:
-            await rig.end_broker()
-            await rig.start_broker()
-        else:
-            brokers.servers[0].send(how)
+        assert time.monotonic() - begun < NOTICED_WITHIN
+        brokers.servers[0].send(signal.SIGCONT)
         await rig.says("connected", count=2)
 
 
