@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
@@ -49,6 +49,12 @@ class Broker:
     display: Account | None = None
     dashboard: Account | None = None
     tls: bool = False
+    others: tuple[tuple[str, int], ...] = ()  # host and port of the same broker's other nodes
+
+    def turned(self) -> Broker:
+        """The same with its next address first."""
+        (host, port), *others = (*self.others, (self.host, self.port))
+        return replace(self, host=host, port=port, others=tuple(others))
 
     @property
     def url(self) -> str:
@@ -67,6 +73,12 @@ def external(url: str) -> Broker:
     tls = parts.scheme == "mqtts"
     account = Account(unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     return Broker(parts.hostname or LOOPBACK, parts.port or (8883 if tls else 1883), "external", account, tls=tls)
+
+
+def other_addresses(config: BrokerConfig) -> tuple[tuple[str, int], ...]:
+    """Host and port of a broker's other nodes."""
+    nodes = [external(url) for url in config.others]
+    return tuple((node.host, node.port) for node in nodes)
 
 
 def free_port() -> int:
@@ -116,7 +128,7 @@ async def broker(
         yield None
         return
     if config.url != "auto":
-        yield external(config.url)
+        yield replace(external(config.url), others=other_addresses(config))
         return
     kind = available(config.kind)
     roles = Roles(site=site, gateway=gateway, stations=stations)

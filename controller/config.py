@@ -7,6 +7,7 @@ import re
 import tomllib
 import types
 import typing
+from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -73,6 +74,7 @@ class BrokerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The MQTT broker: auto, none, or a URL; with auto, the port of the broker that is started (0: any free one)."""
 
     url: str = "auto"
+    others: list[str] = []  # URLs of the same broker's other nodes; a list in `url` is this and its first
     port: Port = 0
     kind: Literal["any", "mosquitto", "amqtt"] = "any"  # of the broker that is started
 
@@ -149,19 +151,32 @@ def read_text(path: Path) -> str:
 
 def parse(text: str, *, name: str) -> GymConfig:
     """The configuration in a text; name stands in its errors. Raises ConfigError."""
-    config = decoded(text, GymConfig, name=name)
+    config = decoded(text, GymConfig, name=name, prepare=_spread_urls)
     problem = _check(config)
     if problem is not None:
         raise wrong(name, problem)
     return config
 
 
-def decoded(text: str, kind: type[S], *, name: str) -> S:
-    """TOML as a struct; what is wrong is said with its place. Raises ConfigError."""
+def _spread_urls(data: dict[str, Any]) -> None:
+    """Several addresses of a broker: the first stays in `url`."""
+    broker = data.get("broker")
+    urls = broker.get("url") if isinstance(broker, dict) else None
+    if isinstance(broker, dict) and isinstance(urls, list) and urls:
+        broker["url"], broker["others"] = urls[0], [*urls[1:], *broker.get("others", [])]
+
+
+def decoded(text: str, kind: type[S], *, name: str, prepare: Callable[[dict[str, Any]], None] | None = None) -> S:
+    """TOML as a struct; what is wrong is said with its place. Raises ConfigError.
+
+    prepare: brings what may be written in two ways into one.
+    """
     try:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise wrong(name, str(error)) from None
+    if prepare is not None:
+        prepare(data)
     problem = _unknown_key(data, kind, "") or _not_finite(data, "")
     if problem is not None:
         raise wrong(name, problem)
@@ -244,7 +259,7 @@ def _check(config: GymConfig) -> str | None:
         problem = _check_station(station, where)
         if problem is not None:
             return problem
-    return _check_broker(config.broker.url) or _check_display(config.display)
+    return _check_broker(config.broker.url) or _check_others(config.broker) or _check_display(config.display)
 
 
 def _check_broker(url: str) -> str | None:
@@ -256,6 +271,17 @@ def _check_broker(url: str) -> str | None:
     except ValueError:
         is_right = False
     return None if is_right else "broker.url: neither auto, none, nor an URL like mqtt://host:1883 or mqtts://host:8883"
+
+
+def _check_others(broker: BrokerConfig) -> str | None:
+    for url in broker.others:
+        if url in ("auto", "none") or broker.url in ("auto", "none") or _check_broker(url) is not None:
+            return "broker.url: a list holds the URLs of one broker's nodes, each like mqtt://host:1883"
+        if urlsplit(url).scheme != urlsplit(broker.url).scheme:
+            return "broker.url: the URLs of a list are all mqtt:// or all mqtts://"
+        if "@" in url:
+            return "broker.url: of a list only the first URL holds the account, which is that of all"
+    return None
 
 
 def _check_display(display: DisplayConfig) -> str | None:

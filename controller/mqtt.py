@@ -130,6 +130,7 @@ class Publisher:
                 if str(error) not in said:
                     said.add(str(error))
                     self._say(f"broker {self.broker.url}: {_trouble(error, lost=lost)}; trying again")
+                self.broker = self.broker.turned()
             finally:
                 self.connected.clear()
                 self.outbox.connection_lost(now=time.monotonic())

@@ -23,7 +23,7 @@ from paho.mqtt.properties import Properties
 
 from controller.broker import Broker
 
-KEEPALIVE: Final = 5  # s; a half-open link is noticed after twice as long
+KEEPALIVE: Final = 4  # s; a half-open link is noticed after twice as long, and paho looks once a second
 TCP_WITHIN: Final = 2.0  # s; also what an end of the program may have to wait for
 CONNACK_WITHIN: Final = 2.0  # s; some brokers never answer a version they do not know
 LEAVE_WITHIN: Final = 0.5  # s for the broker to see our DISCONNECT

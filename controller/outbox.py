@@ -325,6 +325,7 @@ async def opened(
         yield outbox
     finally:
         found.cancel()
-        lost = await asyncio.to_thread(store.close, within=CLOSE_WITHIN)
+        unsaved = await asyncio.to_thread(store.close, within=CLOSE_WITHIN)
+        lost = min(unsaved, outbox.depth)  # of the others the broker has told that it has them
         if lost:
             say(f"{path}: {lost} events could not be written and are lost with this program")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 LOCKED_FOR: Final = 1.0  # s that another process may have it before that counts as trouble
+WAL_PAGES: Final = 256  # of 4 kB, written back to the file from then on; so much room a disk needs besides
 DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 PASSING: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)  # the connection stays good
 PLAIN: Final = {
@@ -73,6 +74,7 @@ def opened(path: Path, *, check: bool) -> sqlite3.Connection:
         version = _version(path, connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         for number, step in enumerate(STEPS[version:], start=version + 1):
             _take(connection, step, number)
     except BaseException:

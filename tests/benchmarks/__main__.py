@@ -32,6 +32,7 @@ from simulators.gym import session_board
 from simulators.memory_link import chunks_of
 from simulators.scenarios import SCENARIOS, Session, simulate
 from tests.benchmarks.links import links
+from tests.benchmarks.outputs import outputs
 
 RUNS = 5
 LIVE_SECONDS = 20.0
@@ -178,7 +179,7 @@ def main() -> None:
         )
     shares = [live_cpu(1000) for _ in range(2)]
     table.add_row("live station, two cables at 1 kHz over a pty", f"{statistics.mean(shares):.1f} % of a core")
-    for what, figure in links():
+    for what, figure in (*links(), *outputs()):
         table.add_row(what, figure)
     Console().print(table)
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.broker import other_addresses
 from controller.config import ConfigError, load, outbox_path, parse
 
 BOARD = '[[station.board]]\nid = "a"\nurl = "tcp://192.0.2.7:5000"\n'
@@ -43,6 +44,23 @@ def test_events_wait_beside_the_recordings_unless_another_place_is_named_or_none
     ):
         assert outbox_path(parse(text + ROW, name="gym.toml")) == path
     assert "outbox.most_events" in complaint("[outbox]\nmost_events = 3\n" + ROW)
+
+
+def test_a_broker_may_have_several_nodes_with_one_account() -> None:
+    text = '[broker]\nurl = ["mqtt://u:p@a:1884", "mqtt://b", "mqtt://c:1885"]\n'
+    broker = parse(text + ROW, name="gym.toml").broker
+    assert broker.url == "mqtt://u:p@a:1884"
+    assert broker.others == ["mqtt://b", "mqtt://c:1885"]
+    assert other_addresses(broker) == (("b", 1883), ("c", 1885))
+    for urls, problem in (
+        ('["mqtt://a", "auto"]', "like mqtt://host:1883"),
+        ('["auto", "mqtt://a"]', "like mqtt://host:1883"),
+        ('["mqtt://a", "mqtts://b"]', "all mqtt://"),
+        ('["mqtt://a", "mqtt://u:p@b"]', "the first URL"),
+        ("[]", "broker.url"),
+        ('["mqtt://a", 3]', "broker.others[0]"),
+    ):
+        assert problem in complaint(f"[broker]\nurl = {urls}\n{ROW}")
 
 
 def test_little_is_needed_and_the_rest_has_defaults_that_open_nothing_to_the_network() -> None:

@@ -317,3 +317,13 @@ async def test_an_attempt_at_a_mute_broker_is_said_once_and_its_socket_closed_be
         await until(lambda: open_now == 0)
     assert line.startswith(f"broker mqtt://127.0.0.1:{port}: will not have us: no answer to CONNECT; check its version")
     assert most_open == 1
+
+
+async def test_when_one_node_of_a_broker_is_not_there_the_next_is_asked() -> None:
+    async with own_broker("amqtt") as reached:
+        nodes = Broker("127.0.0.1", free_port(), "external", others=((reached.host, reached.port),))
+        async with gateway(nodes) as made:
+            made.offer(1)
+            await connected(made)
+            await until(lambda: made.publisher.depth == 0)
+    assert made.said[0].startswith(f"broker {nodes.url}: cannot be reached")

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +11,7 @@ import pytest
 
 from controller.outbox_file import STEPS, OutboxError
 from controller.outbox_store import SETTLED_KEPT, Contents, Store, Waiting
+from tests.delivery.disturbances import locking
 from tests.delivery.tiny_disk import fill, tiny_disk
 
 WITHIN = 20.0  # s; far more than anything here needs
@@ -73,20 +72,6 @@ def until(what: Callable[[], bool]) -> None:
 def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(statement).fetchall()
-
-
-@contextmanager
-def locking(path: Path) -> Iterator[None]:
-    """Another process that has the database for itself."""
-    code = f"import sqlite3, sys; c = sqlite3.connect({str(path)!r}); c.execute('BEGIN EXCLUSIVE'); print(1, flush=True); sys.stdin.read()"  # noqa: E501
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
 
 
 def test_what_waits_is_there_again_in_its_order_and_what_was_settled_is_known(tmp_path: Path) -> None:

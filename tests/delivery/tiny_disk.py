@@ -7,18 +7,17 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
+from unittest import SkipTest
 
 
 @contextmanager
 def tiny_disk(folder: Path, *, kilobytes: int = 1024) -> Iterator[Path]:
-    """The mounted folder; it is gone afterwards. Skips the test where nothing may be mounted."""
+    """The mounted folder; it is gone afterwards. Raises SkipTest where nothing may be mounted."""
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
     done = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+        raise SkipTest(f"a small disk cannot be mounted here: {done.stderr.strip()}")
     try:
         yield folder
     finally:
