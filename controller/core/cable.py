@@ -49,7 +49,7 @@ class Cable:
 
     def restart(self) -> None:
         """The board restarted: its incremental position starts from anywhere, the zero of its load cell stays."""
-        self.watch.restart(self.last_position_t)
+        self.watch.restart(self.last_t)
         self.positions = PositionChannel(self.positions.line)
         self.forces = ForceChannel(self.forces.line, f=self.forces.f)
         self._lowest = None
@@ -64,11 +64,6 @@ class Cable:
     def has_force(self) -> bool:
         """Whether there is a load cell."""
         return self.forces.line is not None
-
-    @property
-    def last_position_t(self) -> float:
-        """When the last position came, 0 before the first."""
-        return self.positions.series.t[-1] if self.positions.series.t else 0.0
 
     @property
     def last_t(self) -> float:

@@ -32,7 +32,7 @@ class Side:
 
     def restart(self) -> None:
         """The board restarted: its incremental position starts from anywhere."""
-        self._end(self.cable.last_position_t, moving=False)
+        self._end(self.cable.last_t, moving=False)
         self.cable.restart()
         self._reps.restart()
         self._efforts.restart()

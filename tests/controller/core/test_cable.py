@@ -39,9 +39,7 @@ def faults(made: Cable) -> list[tuple[str, float, float]]:
 
 def test_a_channel_exists_once_it_is_calibrated_or_fed() -> None:
     made = Cable(Exercise())
-    assert (made.has_position, made.has_force, made.last_t, made.last_position_t, made.over_zero) == (
-        False, False, 0.0, 0.0, None
-    )  # fmt: skip
+    assert (made.has_position, made.has_force, made.last_t, made.over_zero) == (False, False, 0.0, None)
     list(made.feed_position(1.0, 0.5))
     assert (made.has_position, made.has_force) == (True, False)
     list(made.feed_force(1.0, 0.5, saturated=False))
@@ -62,14 +60,14 @@ def test_samples_come_out_calibrated_one_later_and_the_last_when_they_are_let_go
     made = cable(span=2.0)
     out = [list(made.feed_position(k / 100.0, 0.001 * k)) for k in range(3)]
     assert out == [[], [(0.0, 0.0)], [(0.01, 0.002)]]
-    assert made.last_position_t == 0.01
+    assert made.last_t == 0.01
     assert list(made.flush_positions()) == [(0.02, 0.004)]
-    assert made.last_position_t == 0.02
+    assert made.last_t == 0.02
     out = [list(made.feed_force(1.0 + k / 100.0, float(k), saturated=False)) for k in range(3)]
     assert out == [[], [(1.0, 0.0)], [(1.01, 2.0)]]
     assert made.last_t == 1.01
     assert list(made.flush_forces()) == [(1.02, 4.0)]
-    assert (made.last_t, made.last_position_t) == (1.02, 0.02)
+    assert made.last_t == 1.02
 
 
 def test_a_sample_that_leaps_is_left_out_and_told_once() -> None:
@@ -211,7 +209,7 @@ def test_after_a_restart_the_position_is_unknown_and_the_zero_is_kept() -> None:
     feed(made, 0.0, 1.2, x=0.0, f=5.0)
     made.restart()
     unknown = made.unreferenced
-    assert (made.positions.x, made.last_position_t, made.last_t) == (None, 0.0, 0.0)
+    assert (made.positions.x, made.last_t) == (None, 0.0)
     assert made.positions.line is not None
     assert made.forces.line is not None
     assert (made.positions.line.physical(1.0), made.forces.line.physical(1.0)) == (2.0, 2.0)

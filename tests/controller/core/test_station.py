@@ -337,6 +337,15 @@ def test_a_cable_that_moves_or_is_loaded_in_a_set_is_not_tared() -> None:
 # -- restarts, limb pairs
 
 
+def test_a_pull_on_a_load_cell_alone_that_lasts_over_a_restart_is_taken_back() -> None:
+    made = station()
+    made.calibrate("left", force=ChannelCalibration())
+    for k in range(600):
+        made.feed(k / 100.0, left_force=200.0 if k >= 200 else 0.0)
+    made.restarted("left", t=6.2)
+    assert [each.status for each in made.drain() if isinstance(each, Rep)] == ["provisional", "retracted"]
+
+
 def test_a_board_that_restarts_flags_the_set_and_its_reps_until_the_cable_rests() -> None:
     made, signal = station(), side(ROWS, tail=20.0)
     fed(made, 5.2, left=signal)
