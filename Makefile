@@ -28,6 +28,12 @@ $(VENV)/.installed-mutation: $(VENV)/.installed
 	$(PY) -m pip install -q --disable-pip-version-check --group mutation
 	@touch $@
 
+# The judge of docs/asyncapi.json; without npm its test is skipped, and jsonschema alone judges.
+.node/asyncapi: Makefile
+	@if command -v npm >/dev/null; then \
+	  npm install --silent --prefix .node --ignore-scripts --no-audit --no-fund @asyncapi/parser@3.6.6 && touch $@; \
+	fi
+
 system-packages:
 	@missing=""; \
 	command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$$missing mosquitto"; \
@@ -43,7 +49,7 @@ system-packages:
 demo: $(VENV)/.installed
 	$(VENV)/bin/cable-station demo
 
-test: system-packages $(VENV)/.installed-dev
+test: system-packages .node/asyncapi $(VENV)/.installed-dev
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/.installed-dev
@@ -76,4 +82,4 @@ format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .mutants .fuzz
+	rm -rf $(VENV) .node .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .mutants .fuzz

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from controller.ask import AskError, address, ask, chosen_station
+from controller.asyncapi import render
 from controller.broker import BrokerError
 from controller.calibrate import calibrate
 from controller.calibration_file import calibrated, calibrations_of, file_of, load_calibrated, read
@@ -130,6 +131,12 @@ def run_command(
         asyncio.run(runtime.run(started=started))
     except (BrokerError, OutboxError, OSError) as error:
         end(error, code=1)
+
+
+@app.command("schema", epilog="Example: cable-station schema > asyncapi.json")
+def schema_command() -> None:
+    """Print the MQTT contract as an AsyncAPI 3 document, with a JSON Schema of every payload."""
+    typer.echo(render())
 
 
 @app.command("demo", epilog="Example: cable-station demo --csv set.csv")
