@@ -114,6 +114,13 @@ class OutboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     most_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
 
 
+class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Discovery by Home Assistant."""
+
+    enabled: bool = False
+    prefix: Annotated[str, Meta(pattern=r"^[^+#/\s]+\Z")] = "homeassistant"  # as it is configured there
+
+
 class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A gateway and its stations. calibration: the file beside this one that `calibrate` writes, None: the usual."""
 
@@ -124,6 +131,7 @@ class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     display: DisplayConfig = DisplayConfig()
     recording: RecordingConfig = RecordingConfig()
     outbox: OutboxConfig = OutboxConfig()
+    home_assistant: HomeAssistantConfig = HomeAssistantConfig()
     station: Annotated[list[StationConfig], Meta(min_length=1)]
 
 
@@ -196,7 +204,7 @@ def wrong(name: str, problem: str) -> ConfigError:
 def _plain(message: str, where: str) -> str:
     """What msgspec says, in the words of the file."""
     if "matching regex" in message:
-        return "an id has only a-z, 0-9 and -"
+        return "an id has only a-z, 0-9 and -" if where != "home_assistant.prefix" else "one level of a topic"
     if message == "Expected `array`, got `object`":
         return f"there may be several of them: write [[{where}]]"
     missing = re.fullmatch(r"Object missing required field (`\w+`)", message)

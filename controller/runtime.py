@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from controller.adapters.adapter import Adapter
+from controller.adapters.home_assistant import HomeAssistant
 from controller.broker import Broker, broker
 from controller.config import GymConfig, StationConfig, outbox_path
 from controller.display import Display, DisplayError, StationView
@@ -66,6 +68,7 @@ class Runtime:
                     gateway=self.config.gateway,
                     stations=[station.id for station in self.config.station],
                     say=self._say,
+                    home_assistant=self.config.home_assistant.prefix if self.config.home_assistant.enabled else None,
                 )
             )
             outbox = None
@@ -121,6 +124,7 @@ class Runtime:
                 commanded=self._command,
                 say=self._say,
                 outbox=outbox,
+                adapters=self._adapters(),
             )
             tasks.append(asyncio.create_task(self._publisher.run(), name="mqtt"))
         if self.config.display.enabled:
@@ -151,6 +155,18 @@ class Runtime:
             within=recording.resume_within_s,
             say=self._say,
         )
+
+    def _adapters(self) -> list[Adapter]:
+        """Who else is told, in other words."""
+        config = self.config
+        home_assistant = HomeAssistant(
+            site=config.site,
+            gateway=config.gateway,
+            stations={station.id: station.name or station.id for station in config.station},
+            prefix=config.home_assistant.prefix,
+            is_enabled=config.home_assistant.enabled,
+        )
+        return [home_assistant]
 
     async def _show(self, display: Display) -> None:
         """Run the display; without it the stations go on."""

@@ -17,7 +17,6 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from controller.asyncapi import EVENTS, document, schemas
-from controller.asyncapi import EVENTS
 from controller.mqtt import RETAINED, TELEMETRY_EXPIRES
 from protocols.events import UNITS
 from tests.contract import BROKEN, CONTRACT, Contract, ContractError
