@@ -25,6 +25,7 @@ PARAMETERS: Final = {
     "site": "Id of the site; a-z, 0-9 and -.",
     "gateway": "Id of the gateway; a-z, 0-9 and -.",
     "station": "Id of the station; a-z, 0-9 and -.",
+    "command": "Name of the command; a-z and _.",
 }
 LATE: Final = {"type": "boolean", "description": "whether it was published more than 5 s after it was made"}
 STATUS: Final = {"type": "string", "enum": ["online", "offline"], "description": "plain text, no JSON"}
@@ -52,15 +53,17 @@ def document() -> Json:
     for name, event in EVENTS.items():
         channels[f"{name}Event"] = _channel(f"{{station}}/event/{name}", f"{name}Event", _about(event))
         operations[f"send{name.title()}Event"] = _sends(f"{name}Event", retain=False)
+    channels["commandResult"] = _channel(
+        "{station}/cmd/{command}/result", "commandResult", f"{_about(CommandResult)} An unknown command gets one too."
+    )
     for name, command in COMMANDS.items():
-        asked, answered = f"{name}Command", f"{name}Result"
+        asked = f"{name}Command"
         channels[asked] = _channel(f"{{station}}/cmd/{name}", asked, _about(command))
-        channels[answered] = _channel(f"{{station}}/cmd/{name}/result", "commandResult", _about(CommandResult))
         operations[f"receive{asked[0].upper()}{asked[1:]}"] = {
             "action": "receive",
             "channel": _ref("channels", asked),
             "bindings": {"mqtt": {"qos": 1, "retain": False, "bindingVersion": MQTT_BINDING}},
-            "reply": {"channel": _ref("channels", answered)},
+            "reply": {"channel": _ref("channels", "commandResult")},
         }
     return {
         "asyncapi": "3.0.0",

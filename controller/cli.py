@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from rich.console import Console
 
+from controller.adapters.mapping_file import load_mapping
 from controller.ask import AskError, address, ask, chosen_station
 from controller.asyncapi import render
 from controller.broker import BrokerError
@@ -114,14 +115,17 @@ def run_command(
     """Run a gateway and its stations until Ctrl-C."""
     try:
         gym = load_calibrated(config)
+        mapping = load_mapping(config, gym)
     except ConfigError as error:
         end(error, code=2)
     if check:
         say(f"{config}: right; {len(gym.station)} station{'s' if len(gym.station) > 1 else ''}")
         for line in calibrations_of(config, gym):
             say(line)
+        if gym.mapping is not None:
+            say(f"{config.parent / gym.mapping}: right; {len(mapping)} message{'s' if len(mapping) > 1 else ''}")
         return
-    runtime = Runtime(gym, events=events)
+    runtime = Runtime(gym, events=events, mapping=mapping)
 
     def started() -> None:
         if runtime.broker is not None and runtime.broker.kind != "external":

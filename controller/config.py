@@ -122,7 +122,10 @@ class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A gateway and its stations. calibration: the file beside this one that `calibrate` writes, None: the usual."""
+    """A gateway and its stations. calibration: the file beside this one that `calibrate` writes, None: the usual.
+
+    mapping: a file beside this one that says what else is published.
+    """
 
     site: Id = "gym"
     gateway: Id = "gateway"
@@ -132,6 +135,7 @@ class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     recording: RecordingConfig = RecordingConfig()
     outbox: OutboxConfig = OutboxConfig()
     home_assistant: HomeAssistantConfig = HomeAssistantConfig()
+    mapping: Annotated[str, Meta(min_length=1)] | None = None
     station: Annotated[list[StationConfig], Meta(min_length=1)]
 
 

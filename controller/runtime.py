@@ -6,13 +6,15 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from controller.adapters.adapter import Adapter
 from controller.adapters.home_assistant import HomeAssistant
+from controller.adapters.mapping import Mapping
+from controller.adapters.mapping_file import MessageConfig
 from controller.broker import Broker, broker
 from controller.config import GymConfig, StationConfig, outbox_path
 from controller.display import Display, DisplayError, StationView
@@ -41,11 +43,20 @@ def log_event(event: AnyEvent) -> None:
 class Runtime:
     """A gateway: its stations, its broker, its display."""
 
-    def __init__(self, config: GymConfig, *, events: bool = False, say: Callable[[str], None] = say) -> None:
+    def __init__(
+        self,
+        config: GymConfig,
+        *,
+        events: bool = False,
+        mapping: Sequence[MessageConfig] = (),
+        say: Callable[[str], None] = say,
+    ) -> None:
+        """events: print them too; mapping: what else is published."""
         self.config = config
         self.broker: Broker | None = None
         self.display: Display | None = None
         self.stations: dict[str, StationRunner] = {}
+        self._mapping = mapping
         self._say = say
         self._log = log_event if events else None
         self._publisher: Publisher | None = None
@@ -69,6 +80,7 @@ class Runtime:
                     stations=[station.id for station in self.config.station],
                     say=self._say,
                     home_assistant=self.config.home_assistant.prefix if self.config.home_assistant.enabled else None,
+                    mapped=[message.filter for message in self._mapping],
                 )
             )
             outbox = None
@@ -166,7 +178,7 @@ class Runtime:
             prefix=config.home_assistant.prefix,
             is_enabled=config.home_assistant.enabled,
         )
-        return [home_assistant]
+        return [home_assistant, Mapping(self._mapping, site=config.site, gateway=config.gateway)]
 
     async def _show(self, display: Display) -> None:
         """Run the display; without it the stations go on."""

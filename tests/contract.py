@@ -32,7 +32,7 @@ class Contract:
         self._channels: list[tuple[re.Pattern[str], str]] = []
         schemas = asyncapi["components"]["schemas"]
         for channel in asyncapi["channels"].values():
-            address = re.sub(r"\\{\w+\\}", "[a-z0-9-]+", re.escape(channel["address"]))
+            address = re.sub(r"\\{\w+\\}", "[a-z0-9_-]+", re.escape(channel["address"]))
             (message,) = channel["messages"]
             said = asyncapi["components"]["messages"][message]["payload"]["$ref"].rsplit("/", 1)[1]
             self._channels.append((re.compile(address), said))

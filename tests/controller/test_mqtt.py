@@ -143,7 +143,7 @@ class TestWithEachBroker:
             assert made.commands == [("one", "tare", b'{"request":"r-7"}')]
 
 
-async def keep_listening(reached: Broker, heard: Heard) -> None:
+async def keep_listening(reached: Broker, heard: Heard, pattern: str = f"{ONE}/event/#") -> None:
     """A dashboard with a session that outlives its connections."""
     from paho.mqtt.packettypes import PacketTypes  # noqa: PLC0415
     from paho.mqtt.properties import Properties  # noqa: PLC0415
@@ -158,7 +158,7 @@ async def keep_listening(reached: Broker, heard: Heard) -> None:
                 identifier="dashboard", protocol=aiomqtt.ProtocolVersion.V5, clean_start=False, properties=properties,
                 timeout=5,
             ) as connection:  # fmt: skip
-                await connection.subscribe(f"{ONE}/event/#", qos=1)
+                await connection.subscribe(pattern, qos=1)
                 heard.messages.append(("listening", "", False))
                 async for message in connection.messages:
                     heard.add(message)
