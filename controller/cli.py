@@ -33,6 +33,7 @@ from controller.outbox_file import OutboxError
 from controller.replay import ReplayError, Speed, replay
 from controller.runtime import Runtime, say
 from controller.score import score
+from controller.voice import LogFormat, Said, Voice
 
 app = typer.Typer(
     name="cable-station",
@@ -111,30 +112,35 @@ def run_command(
     *,
     check: Annotated[bool, typer.Option("--check", help="only say whether the configuration is right")] = False,
     events: Annotated[bool, typer.Option("--events", help="also print every event, one JSON object a line")] = False,
+    log_format: Annotated[
+        LogFormat | None, typer.Option(help="of what it says: text, or json for one object a line; else as configured")
+    ] = None,
 ) -> None:
     """Run a gateway and its stations until Ctrl-C."""
+    voice = Voice(log_format or "text")
     try:
         gym = load_calibrated(config)
+        voice = Voice(log_format or gym.log.format, stations=[station.id for station in gym.station])
         mapping = load_mapping(config, gym)
     except ConfigError as error:
-        end(error, code=2)
+        end(error, code=2, voice=voice)
     if check:
-        say(f"{config}: right; {len(gym.station)} station{'s' if len(gym.station) > 1 else ''}")
+        voice(f"{config}: right; {len(gym.station)} station{'s' if len(gym.station) > 1 else ''}")
         for line in calibrations_of(config, gym):
-            say(line)
+            voice(line)
         if gym.mapping is not None:
-            say(f"{config.parent / gym.mapping}: right; {len(mapping)} message{'s' if len(mapping) > 1 else ''}")
+            voice(f"{config.parent / gym.mapping}: right; {len(mapping)} message{'s' if len(mapping) > 1 else ''}")
         return
-    runtime = Runtime(gym, events=events, mapping=mapping)
+    runtime = Runtime(gym, events=events, mapping=mapping, say=voice)
 
     def started() -> None:
         if runtime.broker is not None and runtime.broker.kind != "external":
-            say(f"to watch: {runtime.broker.watch_command(gym.site)}")
+            voice(f"to watch: {runtime.broker.watch_command(gym.site)}")
 
     try:
         asyncio.run(runtime.run(started=started))
     except (BrokerError, OutboxError, OSError) as error:
-        end(error, code=1)
+        end(error, code=1, voice=voice)
 
 
 @app.command("schema", epilog="Example: cable-station schema > asyncapi.json")
@@ -346,9 +352,9 @@ def _wrong_wish(
     return None
 
 
-def end(error: Exception, *, code: int) -> NoReturn:
+def end(error: Exception, *, code: int, voice: Voice = say) -> NoReturn:
     """Say what is wrong in one line and end."""
-    say(str(error))
+    voice(Said(str(error), level="error"))
     raise typer.Exit(code) from None
 
 

@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise
 from controller.display.access import is_loopback
+from controller.voice import LogFormat
 from firmware_bridge.drivers import BoardConfig, check_url, link_problem, make_driver
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\Z")]
@@ -121,6 +122,19 @@ class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     prefix: Annotated[str, Meta(pattern=r"^[^+#/\s]+\Z")] = "homeassistant"  # as it is configured there
 
 
+class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prometheus' endpoint, on this machine's loopback only."""
+
+    enabled: bool = False
+    port: Port = 9469
+
+
+class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the program says what it does."""
+
+    format: LogFormat = "text"
+
+
 class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A gateway and its stations. calibration: the file beside this one that `calibrate` writes, None: the usual.
 
@@ -135,6 +149,8 @@ class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     recording: RecordingConfig = RecordingConfig()
     outbox: OutboxConfig = OutboxConfig()
     home_assistant: HomeAssistantConfig = HomeAssistantConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()
     mapping: Annotated[str, Meta(min_length=1)] | None = None
     station: Annotated[list[StationConfig], Meta(min_length=1)]
 

@@ -20,6 +20,7 @@ from controller.adapters.adapter import Adapter, Outgoing
 from controller.broker import Broker
 from controller.mqtt_connection import BrokerLost, Connection, answer, connection
 from controller.outbox import Outbox, Waiting, stamped
+from controller.voice import Said
 from protocols.events import CommandResult, Event, to_json
 from protocols.topics import StationTopics, commands, gateway_status, parse_command
 
@@ -154,7 +155,8 @@ class Publisher:
                     self._v5 = not self._v5
                 if str(error) not in said:
                     said.add(str(error))
-                    self._say(f"broker {self.broker.url}: {_trouble(error, lost=lost)}; trying again")
+                    text = f"broker {self.broker.url}: {_trouble(error, lost=lost)}; trying again"
+                    self._say(Said(text, level="warning"))
                 self.broker = self.broker.turned()
             finally:
                 self.connected.clear()
@@ -218,7 +220,8 @@ class Publisher:
                 continue
             _, station, name = named
             if retained:  # it would be carried out again at every connect
-                self._say(f"broker {self.broker.url}: {topic}: a retained command is ignored; send it without retain")
+                text = f"broker {self.broker.url}: {topic}: a retained command is ignored; send it without retain"
+                self._say(Said(text, level="warning", station=station))
                 continue
             result = await self._commanded(station, name, payload)
             self._answers.append((self._topics[station].result(name), to_json(result)))
@@ -289,7 +292,8 @@ class Publisher:
         """Say that the broker will not have a topic, once for each."""
         if topic not in self._refusals:
             self._refusals.add(topic)
-            self._say(f"broker {self.broker.url}: refuses {topic}: {why}; check its access rules")
+            text = f"broker {self.broker.url}: refuses {topic}: {why}; check its access rules"
+            self._say(Said(text, level="error"))
 
 
 def _trouble(error: BrokerLost, *, lost: bool) -> str:

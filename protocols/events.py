@@ -307,6 +307,14 @@ class Health(Struct, frozen=True, kw_only=True):
     ts: Time
     left_sample_hz: Hertz = None
     right_sample_hz: Hertz = None
+    left_frames_lost: Annotated[int | None, field("frames that never came, of this side's boards")] = None
+    right_frames_lost: Annotated[int | None, field("frames that never came, of this side's boards")] = None
+    left_jitter_ms: Annotated[float | None, field("scatter of the arrivals, of this side's worst board", "ms")] = None
+    right_jitter_ms: Annotated[float | None, field("scatter of the arrivals, of this side's worst board", "ms")] = None
+    left_zero_drift_n: Annotated[float | None, field("load cell's zero now, less its calibration's", "N")] = None
+    right_zero_drift_n: Annotated[float | None, field("load cell's zero now, less its calibration's", "N")] = None
+    left_slips: Annotated[int | None, field("times that the encoder lost count in this session")] = None
+    right_slips: Annotated[int | None, field("times that the encoder lost count in this session")] = None
     link: Annotated[str, field("comma-separated board=up or board=down")] = ""
     frames_lost: Annotated[int | None, field("frames that never came, of all boards")] = None
     frames_damaged: Annotated[int | None, field("frames whose check failed, of all boards")] = None

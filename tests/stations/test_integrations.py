@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import urllib.request
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
-from controller.broker import find_mosquitto
+from controller.broker import find_mosquitto, free_port
 from tests.controller.home_assistant import problems
 from tests.stations.processes import board, program, simulator, station, write_config
 
@@ -50,3 +52,34 @@ def test_a_station_is_discovered_and_its_reps_reach_thingsboards_topics(tmp_path
     assert told["one"][0]["ts"] == finals[0]["ts"]
     assert told["one"][0]["values"]["peak_force_n"] == finals[0]["peak_force_n"]
     assert not [line for line in running.err if "refuses" in line or "Traceback" in line]
+
+
+def test_the_log_is_one_object_a_line_without_secrets_and_prometheus_finds_the_health(tmp_path: Path) -> None:
+    link, port = tmp_path / "port", free_port()
+    config = write_config(tmp_path, board(f"serial://{link}"), broker="mosquitto")
+    text = config.read_text(encoding="utf-8")
+    config.write_text(
+        text.replace("[broker]", f"[metrics]\nenabled = true\nport = {port}\n[broker]", 1), encoding="utf-8"
+    )
+    with (
+        program("-m", "controller.cli", "run", str(config), "--log-format", "json") as running,
+        simulator("pty", "--link", str(link)) as sim,
+    ):
+        running.says("connected")
+
+        def metrics() -> dict[str, float]:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                families = text_string_to_metric_families(answer.read().decode())
+                return {sample.name: sample.value for family in families for sample in family.samples}
+
+        sim.end()
+        running.says("board board")
+        found = metrics()
+        assert running.end() == 0
+    lines = [json.loads(line) for line in running.err]
+    assert all(set(line) == {"ts", "level", "station", "what"} for line in lines)
+    about = next(line for line in lines if "board board" in line["what"])
+    assert (about["station"], about["level"]) == ("one", "warning")
+    assert [line["what"] for line in lines if "-P" in line["what"] and "-P ***" not in line["what"]] == []
+    assert found["cable_station_broker_connected"] == 1.0
+    assert "cable_station_frames_damaged_total" in found
