@@ -29,7 +29,7 @@ MEDIA: Final = "text/plain; version=0.0.4; charset=utf-8"
 COUNTED: Final = frozenset(
     {
         "frames_lost", "frames_damaged", "samples_late", "recorder_dropped_bytes", "telemetry_dropped",
-        "events_dropped", "dead_letters", "slips",
+        "events_dropped", "dead_letters", "slips", "side_frames_lost",
     }
 )  # fmt: skip
 NOT_SAMPLES: Final = frozenset({"v", "ts", "link"})
@@ -142,6 +142,8 @@ class Metrics:
         for field, text in DESCRIBED.items():
             side = next((each for each in SIDES if field.startswith(f"{each}_")), None)
             name = field.removeprefix(f"{side}_") if side is not None else field
+            if side is not None and name in DESCRIBED:
+                name = f"side_{name}"  # a sum over the sides would count it twice
             about[name] = text
             label = {"side": side} if side is not None else {}
             found.setdefault(name, []).extend(

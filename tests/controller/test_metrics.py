@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,11 +21,19 @@ from controller.display import DisplayError, Status
 from controller.metrics import COUNTED, Metrics
 from protocols.events import Health, Info, Rep
 
+DASHBOARD = Path(__file__).parents[2] / "docs" / "examples" / "grafana-dashboard.json"
 COMMON: dict[str, Any] = {"id": "i", "ts": 5, "station": "one", "session": "s", "set": 2, "seq": 3}
 HEALTH = Health(
     ts=5, left_sample_hz=99.5, right_sample_hz=None, link="a=up,b=down", frames_lost=3, left_jitter_ms=0.25,
     left_slips=2, right_slips=0, rssi_dbm=-61, outbox_depth=7,
 )  # fmt: skip
+
+
+class Reached:
+    """Whoever knows that the broker is there."""
+
+    def __init__(self) -> None:
+        self.connected = asyncio.Event()
 
 
 def made(port: int = 0) -> Metrics:
@@ -74,7 +85,7 @@ async def test_prometheus_own_parser_reads_what_is_served_and_finds_the_latest()
     assert found["cable_station_up", of("two")] == 0.0
     assert found["cable_station_sample_hz", of("one", side="left")] == 99.5
     assert found["cable_station_frames_lost_total", of("one")] == 3.0
-    assert found["cable_station_jitter_ms", of("one", side="left")] == 0.25
+    assert found["cable_station_side_jitter_ms", of("one", side="left")] == 0.25
     assert found["cable_station_slips_total", of("one", side="left")] == 2.0
     assert found["cable_station_board_up", of("one", board="a")] == 1.0
     assert found["cable_station_board_up", of("one", board="b")] == 0.0
@@ -103,7 +114,26 @@ def test_every_number_of_the_health_is_a_metric() -> None:
     found = {name for name, _ in samples(metrics.text())}
     for name in numbers:
         plain = name.removeprefix("left_").removeprefix("right_")
+        plain = f"side_{plain}" if plain != name and plain in numbers else plain
         assert f"cable_station_{plain}_total" in found if plain in COUNTED else f"cable_station_{plain}" in found
+
+
+def test_the_dashboard_of_the_examples_asks_only_for_what_there_is() -> None:
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    metrics = made()
+    metrics.publisher = Reached()
+    numbers: dict[str, Any] = {f.name: 1 for f in msgspec.structs.fields(Health) if f.name not in ("v", "ts", "link")}
+    metrics.offer("one", "health", Health(ts=1, link="a=up", **numbers))
+    metrics.offer("one", "rep", Rep(**COMMON, side="left", rep=1, status="final"))
+    there = {name: {key for key, _ in labels} for name, labels in samples(metrics.text())}
+    asked = [target for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(asked) >= len(dashboard["panels"]) >= 10
+    for target in asked:
+        for name, inside in re.findall(r"((?:cable_station|process)_\w+)(?:\{([^}]*)\})?", target["expr"]):
+            assert name in there, name
+            assert set(re.findall(r"(\w+)(?:=|!=|=~)", inside)) <= there[name] | {"side"}
+    identities = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(identities)) == len(identities)
 
 
 async def test_only_this_machine_is_answered_and_only_here() -> None:
