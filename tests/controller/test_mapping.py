@@ -24,12 +24,14 @@ from controller.adapters.line_protocol import line
 from controller.adapters.mapping import Mapping
 from controller.adapters.mapping_file import MessageConfig, parse_mapping
 from controller.broker import Broker, broker, find_mosquitto
-from controller.config import BrokerConfig, ConfigError
+from controller.config import BrokerConfig, ConfigError, OutboxConfig
 from controller.display import Status
-from protocols.events import Fault, Health, Rep, SetSummary, Telemetry
+from controller.mqtt import Publisher
+from controller.outbox import Outbox, opened
+from protocols.events import CommandResult, Fault, Health, Rep, SetSummary, Telemetry
 from tests.controller.mqtt_client import Heard, listening
 from tests.controller.test_broker import broker_process
-from tests.controller.test_mqtt import connected, gateway, keep_listening, until
+from tests.controller.test_mqtt import connected, fault, gateway, keep_listening, until
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 COMMON: dict[str, Any] = {"id": "i", "ts": 1_795_529_487_097, "station": "one", "session": "s", "set": 2, "seq": 3}
@@ -287,3 +289,47 @@ class TestAtARealBroker:
                         running.publisher.offer(station, "telemetry", Telemetry(ts=ts))
                 await heard.until("other", count=2)
             assert heard.objects("other") == [{"one": 4}, {"two": 4}]
+
+    async def test_both_wait_in_the_outboxs_file_and_neither_is_taken_for_the_other(self, tmp_path: Path) -> None:
+        text = '[[message]]\nkinds = ["fault"]\ntopic = "other/{station}"\nfields = ["seq"]\n'
+        messages = parse_mapping(text * 2, name="m")
+        file = tmp_path / "outbox.db"
+
+        def publisher(reached: Broker, outbox: Outbox) -> Publisher:
+            return Publisher(
+                reached, site="test", gateway="hall", stations=["one"], commanded=nobody, say=print, outbox=outbox,
+                adapters=[Mapping(messages, site="test", gateway="hall")],
+            )  # fmt: skip
+
+        async with mapped_broker(messages) as reached:
+            async with opened(OutboxConfig(), file, fault=ignored, say=print) as outbox:
+                first = publisher(reached, outbox)
+                for number in (1, 2):
+                    first.offer("one", "fault", fault(number))
+                assert first.depth == 6
+            async with (
+                opened(OutboxConfig(), file, fault=ignored, say=print) as outbox,
+                listening(reached, reached.dashboard, "#") as heard,
+            ):
+                second = publisher(reached, outbox)
+                assert second.depth == 6
+                for number in (1, 2):  # as a session that goes on after a kill makes them again
+                    second.offer("one", "fault", fault(number))
+                running = asyncio.create_task(second.run(), name="test: publisher")
+                try:
+                    assert await second.drained(within=20.0)
+                    await heard.until("event/fault", count=2)
+                finally:
+                    running.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await running
+            assert [each["seq"] for each in heard.objects("other/one")] == [1, 1, 2, 2]
+            assert [each["seq"] for each in heard.objects("event/fault")] == [1, 2]
+
+
+def ignored(station: str | None, name: str, detail: str | None) -> None:
+    assert detail is None
+
+
+async def nobody(station: str, name: str, payload: bytes) -> CommandResult:
+    raise AssertionError(name)
