@@ -121,7 +121,14 @@ def _child(kind: Kind, folder: Path, port: int, roles: Roles) -> tuple[BrokerChi
 
 @contextlib.asynccontextmanager
 async def broker(
-    config: BrokerConfig, *, site: str, gateway: str, stations: Sequence[str], say: Callable[[str], None]
+    config: BrokerConfig,
+    *,
+    site: str,
+    gateway: str,
+    stations: Sequence[str],
+    say: Callable[[str], None],
+    home_assistant: str | None = None,
+    mapped: Sequence[str] = (),
 ) -> AsyncIterator[Broker | None]:
     """The configured broker, started and watched when it is our own. Raises BrokerError when that will not start."""
     if config.url == "none":
@@ -131,7 +138,7 @@ async def broker(
         yield replace(external(config.url), others=other_addresses(config))
         return
     kind = available(config.kind)
-    roles = Roles(site=site, gateway=gateway, stations=stations)
+    roles = Roles(site=site, gateway=gateway, stations=stations, home_assistant=home_assistant, mapped=mapped)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="cable-station-broker-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

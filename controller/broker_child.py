@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from controller.child import command_line
+from controller.voice import Said
 
 READY_WITHIN: Final = 15.0  # s; the pure-Python one takes some on a small machine
 ANSWER_WITHIN: Final = 1.0  # s for a CONNACK
@@ -96,14 +97,14 @@ class BrokerChild:
             began = time.monotonic()
             code = await self._process.wait()
             wait = RESTART_AFTER if time.monotonic() - began > SETTLED else wait
-            say(f"the {self.name} broker died ({_death(code)}); it is started again")
+            say(Said(f"the {self.name} broker died ({_death(code)}); it is started again", level="error"))
             while True:
                 await asyncio.sleep(wait)
                 wait = min(2.0 * wait, RESTART_MOST)
                 try:
                     await self.start()
                 except BrokerError as error:
-                    say(f"{error}; trying again")
+                    say(Said(f"{error}; trying again", level="warning"))
                     await self.stop()
                 else:
                     break

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from controller.adapters.home_assistant import discovery_topic
 from protocols.topics import ROOT, StationTopics, commands, gateway_status
 
 PLACES: Final = ("mosquitto", "/usr/sbin/mosquitto")  # Debian's is not on a user's PATH
@@ -22,11 +23,17 @@ GATEWAY_WRITES: Final = ("status", "info", "state", "telemetry", "health", "even
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roles:
-    """Whose topics they are: the site, and the gateway with its stations."""
+    """Whose topics they are: the site, and the gateway with its stations.
+
+    home_assistant: the prefix of Home Assistant's discovery, None where it is off; mapped: filters of what the
+    mapping file makes the gateway publish.
+    """
 
     site: str
     gateway: str
     stations: Sequence[str]
+    home_assistant: str | None = None
+    mapped: Sequence[str] = ()
 
 
 def find_mosquitto() -> str | None:
@@ -49,8 +56,16 @@ def access_rules(roles: Roles) -> str:
         topics = StationTopics(roles.site, station)
         lines.append(f"topic read {commands(site=roles.site, station=station)}")
         lines += [f"topic write {topics.of(name)}" for name in GATEWAY_WRITES]
+        if roles.home_assistant is not None:
+            lines.append(f"topic write {discovery_topic(roles.home_assistant, site=roles.site, station=station)}")
+    if roles.home_assistant is not None:
+        lines += [f"topic read {roles.home_assistant}/status", f"topic read {roles.home_assistant}/device/+/config"]
+    lines += [f"topic write {pattern}" for pattern in roles.mapped]
     lines += ["", "user display", f"topic read {site}/#"]
     lines += ["", "user dashboard", f"topic read {site}/#", f"topic write {site}/+/cmd/+"]
+    if roles.home_assistant is not None:
+        lines += [f"topic read {roles.home_assistant}/#", f"topic write {roles.home_assistant}/status"]
+    lines += [f"topic read {pattern}" for pattern in roles.mapped]
     return "\n".join(lines) + "\n"
 
 

@@ -12,7 +12,9 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from rich.console import Console
 
+from controller.adapters.mapping_file import load_mapping
 from controller.ask import AskError, address, ask, chosen_station
+from controller.asyncapi import render
 from controller.broker import BrokerError
 from controller.calibrate import calibrate
 from controller.calibration_file import calibrated, calibrations_of, file_of, load_calibrated, read
@@ -31,6 +33,7 @@ from controller.outbox_file import OutboxError
 from controller.replay import ReplayError, Speed, replay
 from controller.runtime import Runtime, say
 from controller.score import score
+from controller.voice import LogFormat, Said, Voice
 
 app = typer.Typer(
     name="cable-station",
@@ -109,27 +112,41 @@ def run_command(
     *,
     check: Annotated[bool, typer.Option("--check", help="only say whether the configuration is right")] = False,
     events: Annotated[bool, typer.Option("--events", help="also print every event, one JSON object a line")] = False,
+    log_format: Annotated[
+        LogFormat | None, typer.Option(help="of what it says: text, or json for one object a line; else as configured")
+    ] = None,
 ) -> None:
     """Run a gateway and its stations until Ctrl-C."""
+    voice = Voice(log_format or "text")
     try:
         gym = load_calibrated(config)
+        voice = Voice(log_format or gym.log.format, stations=[station.id for station in gym.station])
+        mapping = load_mapping(config, gym)
     except ConfigError as error:
-        end(error, code=2)
+        end(error, code=2, voice=voice)
     if check:
-        say(f"{config}: right; {len(gym.station)} station{'s' if len(gym.station) > 1 else ''}")
+        voice(f"{config}: right; {len(gym.station)} station{'s' if len(gym.station) > 1 else ''}")
         for line in calibrations_of(config, gym):
-            say(line)
+            voice(line)
+        if gym.mapping is not None:
+            voice(f"{config.parent / gym.mapping}: right; {len(mapping)} message{'s' if len(mapping) > 1 else ''}")
         return
-    runtime = Runtime(gym, events=events)
+    runtime = Runtime(gym, events=events, mapping=mapping, say=voice)
 
     def started() -> None:
         if runtime.broker is not None and runtime.broker.kind != "external":
-            say(f"to watch: {runtime.broker.watch_command(gym.site)}")
+            voice(f"to watch: {runtime.broker.watch_command(gym.site)}")
 
     try:
         asyncio.run(runtime.run(started=started))
     except (BrokerError, OutboxError, OSError) as error:
-        end(error, code=1)
+        end(error, code=1, voice=voice)
+
+
+@app.command("schema", epilog="Example: cable-station schema > asyncapi.json")
+def schema_command() -> None:
+    """Print the MQTT contract as an AsyncAPI 3 document, with a JSON Schema of every payload."""
+    typer.echo(render())
 
 
 @app.command("demo", epilog="Example: cable-station demo --csv set.csv")
@@ -335,9 +352,9 @@ def _wrong_wish(
     return None
 
 
-def end(error: Exception, *, code: int) -> NoReturn:
+def end(error: Exception, *, code: int, voice: Voice = say) -> NoReturn:
     """Say what is wrong in one line and end."""
-    say(str(error))
+    voice(Said(str(error), level="error"))
     raise typer.Exit(code) from None
 
 

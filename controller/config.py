@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise
 from controller.display.access import is_loopback
+from controller.voice import LogFormat
 from firmware_bridge.drivers import BoardConfig, check_url, link_problem, make_driver
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\Z")]
@@ -114,8 +115,31 @@ class OutboxConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     most_days: Annotated[float, Meta(gt=0, le=3650)] = 30.0
 
 
+class HomeAssistantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Discovery by Home Assistant."""
+
+    enabled: bool = False
+    prefix: Annotated[str, Meta(pattern=r"^[^+#/\s]+\Z")] = "homeassistant"  # as it is configured there
+
+
+class MetricsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prometheus' endpoint, on this machine's loopback only."""
+
+    enabled: bool = False
+    port: Port = 9469
+
+
+class LogConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the program says what it does."""
+
+    format: LogFormat = "text"
+
+
 class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A gateway and its stations. calibration: the file beside this one that `calibrate` writes, None: the usual."""
+    """A gateway and its stations. calibration: the file beside this one that `calibrate` writes, None: the usual.
+
+    mapping: a file beside this one that says what else is published.
+    """
 
     site: Id = "gym"
     gateway: Id = "gateway"
@@ -124,6 +148,10 @@ class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     display: DisplayConfig = DisplayConfig()
     recording: RecordingConfig = RecordingConfig()
     outbox: OutboxConfig = OutboxConfig()
+    home_assistant: HomeAssistantConfig = HomeAssistantConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()
+    mapping: Annotated[str, Meta(min_length=1)] | None = None
     station: Annotated[list[StationConfig], Meta(min_length=1)]
 
 
@@ -196,7 +224,7 @@ def wrong(name: str, problem: str) -> ConfigError:
 def _plain(message: str, where: str) -> str:
     """What msgspec says, in the words of the file."""
     if "matching regex" in message:
-        return "an id has only a-z, 0-9 and -"
+        return "an id has only a-z, 0-9 and -" if where != "home_assistant.prefix" else "one level of a topic"
     if message == "Expected `array`, got `object`":
         return f"there may be several of them: write [[{where}]]"
     missing = re.fullmatch(r"Object missing required field (`\w+`)", message)

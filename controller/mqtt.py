@@ -10,15 +10,17 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final
 
 from msgspec import Struct
 
+from controller.adapters.adapter import Adapter, Outgoing
 from controller.broker import Broker
 from controller.mqtt_connection import BrokerLost, Connection, answer, connection
 from controller.outbox import Outbox, Waiting, stamped
+from controller.voice import Said
 from protocols.events import CommandResult, Event, to_json
 from protocols.topics import StationTopics, commands, gateway_status, parse_command
 
@@ -49,6 +51,7 @@ class Publisher:
         commanded: Commanded,
         say: Callable[[str], None],
         outbox: Outbox | None = None,
+        adapters: Sequence[Adapter] = (),
     ) -> None:
         """outbox: None: one in memory."""
         self.broker = broker
@@ -61,10 +64,11 @@ class Publisher:
         self._topics = {station: StationTopics(site, station) for station in stations}
         self._commanded = commanded
         self._say = say
+        self._adapters = adapters
         self._answers: deque[tuple[str, bytes]] = deque()
         self._retained = {topics.of("status"): b"offline" for topics in self._topics.values()}
         self._changed: dict[str, bytes] = {}  # of what is retained, what the broker has not got yet
-        self._telemetry: dict[str, bytes] = {}
+        self._telemetry: dict[str, tuple[str, bytes]] = {}  # by name, the topic and what is to be shown
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._refusals: set[str] = set()
@@ -101,16 +105,38 @@ class Publisher:
         elif kind == "telemetry":
             topic = topics.of(kind)
             self.telemetry_dropped += topic in self._telemetry
-            self._telemetry[topic] = to_json(payload)
+            self._telemetry[topic] = topic, to_json(payload)
         elif kind in RETAINED:
             self._retain(topics.of(kind), to_json(payload))
         elif kind == "status":
             self._retain(topics.of(kind), str(getattr(payload, "status", "offline")).encode())
+        for adapter in self._adapters:
+            self._adapt(adapter.offered(station, kind, payload), of=payload)
         self._wake.set()
 
+    def _adapt(self, messages: Iterable[Outgoing], *, of: Struct | None = None) -> None:
+        """Take what an adapter says; of: the payload that made it say so."""
+        for message in messages:
+            if message.care == "event" and isinstance(of, Event):
+                now = time.monotonic()
+                self.outbox.put(
+                    Waiting(
+                        station=of.station, session=f"{of.session} {message.name}", seq=of.seq,
+                        id=f"{of.id} {message.name}", topic=message.topic, payload=message.payload, made_at=now,
+                    ),
+                    now=now,
+                )  # fmt: skip
+            elif message.care == "retained":
+                self._retain(message.topic, message.payload)
+            else:
+                self._telemetry[message.name] = message.topic, message.payload
+
     def _retain(self, topic: str, payload: bytes) -> None:
-        self._retained[topic] = payload
         self._changed[topic] = payload
+        if payload:
+            self._retained[topic] = payload
+        else:
+            self._retained.pop(topic, None)
 
     async def run(self) -> None:
         """Connect, and again whenever the connection is lost, until cancelled; each trouble is one line an outage."""
@@ -129,7 +155,8 @@ class Publisher:
                     self._v5 = not self._v5
                 if str(error) not in said:
                     said.add(str(error))
-                    self._say(f"broker {self.broker.url}: {_trouble(error, lost=lost)}; trying again")
+                    text = f"broker {self.broker.url}: {_trouble(error, lost=lost)}; trying again"
+                    self._say(Said(text, level="warning"))
                 self.broker = self.broker.turned()
             finally:
                 self.connected.clear()
@@ -155,6 +182,10 @@ class Publisher:
             for pattern in self._patterns:
                 await link.subscribe(pattern)
             await self._tell(link, self._gateway_status, b"online")
+            for adapter in self._adapters:
+                for pattern in adapter.patterns:
+                    await link.may_subscribe(pattern)
+                self._adapt(adapter.connected())
             self._changed = dict(self._retained)
             self._v5_known = True
             self.connected.set()
@@ -183,10 +214,14 @@ class Publisher:
         async for topic, payload, retained in link.messages():
             named = parse_command(topic)
             if named is None:
+                for adapter in self._adapters:
+                    self._adapt(adapter.heard(topic, payload, retained=retained))
+                self._wake.set()
                 continue
             _, station, name = named
             if retained:  # it would be carried out again at every connect
-                self._say(f"broker {self.broker.url}: {topic}: a retained command is ignored; send it without retain")
+                text = f"broker {self.broker.url}: {topic}: a retained command is ignored; send it without retain"
+                self._say(Said(text, level="warning", station=station))
                 continue
             result = await self._commanded(station, name, payload)
             self._answers.append((self._topics[station].result(name), to_json(result)))
@@ -245,8 +280,7 @@ class Publisher:
                 if self._changed.get(topic) is payload:
                     del self._changed[topic]
         while self._telemetry:
-            topic = next(iter(self._telemetry))
-            payload = self._telemetry.pop(topic)
+            topic, payload = self._telemetry.pop(next(iter(self._telemetry)))
             await link.show(topic, payload, expires_s=TELEMETRY_EXPIRES, within=PUBLISH_WITHIN)
 
     async def _tell(self, link: Connection, topic: str, payload: bytes, *, retain: bool = True) -> None:
@@ -258,7 +292,8 @@ class Publisher:
         """Say that the broker will not have a topic, once for each."""
         if topic not in self._refusals:
             self._refusals.add(topic)
-            self._say(f"broker {self.broker.url}: refuses {topic}: {why}; check its access rules")
+            text = f"broker {self.broker.url}: refuses {topic}: {why}; check its access rules"
+            self._say(Said(text, level="error"))
 
 
 def _trouble(error: BrokerLost, *, lost: bool) -> str:

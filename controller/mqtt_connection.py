@@ -21,6 +21,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from controller.adapters.cloud_events import CONTENT_TYPE, attributes
 from controller.broker import Broker
 
 KEEPALIVE: Final = 4  # s; a half-open link is noticed after twice as long, and paho looks once a second
@@ -98,7 +99,8 @@ class Connection:
 
         Raises BrokerLost, and so does the future.
         """
-        return self._client.begin(topic, payload, qos=1, retain=retain, properties=None)
+        properties = _cloud_event(topic, payload) if self.v5 else None
+        return self._client.begin(topic, payload, qos=1, retain=retain, properties=properties)
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False, within: float) -> str | None:
         """Send with QoS 1 and wait for the answer: None, or why it was refused. Raises BrokerLost."""
@@ -120,6 +122,16 @@ class Connection:
             raise BrokerLost(str(error), answered=True) from None
         if any((each if isinstance(each, int) else each.value) >= REFUSED for each in granted):
             raise BrokerLost(f"it refused the subscription to {pattern}; check its access rules", answered=True)
+
+    async def may_subscribe(self, pattern: str) -> bool:
+        """Subscribe with QoS 1 to what one can do without; whether the broker grants it."""
+        try:
+            await self.subscribe(pattern)
+        except BrokerLost:
+            if self._client._disconnected.done():  # noqa: SLF001 - it has no other way to be asked
+                raise
+            return False
+        return True
 
     async def messages(self) -> AsyncIterator[tuple[str, bytes, bool]]:
         """Topic, payload, and whether it had been retained, of all that comes. Ends by raising BrokerLost."""
@@ -181,6 +193,18 @@ async def connection(
             pass  # it is gone already
         finally:
             client.abandon()
+
+
+def _cloud_event(topic: str, payload: bytes) -> Properties | None:
+    """An event's attributes, as MQTT 5 has them."""
+    found = attributes(topic, payload)
+    if found is None:
+        return None
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.ContentType = CONTENT_TYPE
+    properties.PayloadFormatIndicator = 1
+    properties.UserProperty = found
+    return properties
 
 
 def _why(disconnected: asyncio.Future[None]) -> str:

@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 from controller.config import OutboxConfig
 from controller.outbox_file import OutboxError
 from controller.outbox_store import Contents, Known, Store, Waiting
+from protocols.topics import ROOT
 
 __all__ = ["Outbox", "OutboxError", "Waiting", "opened", "stamped"]
 
@@ -275,7 +276,9 @@ def is_late(event: Waiting, *, now: float) -> bool:
 
 
 def stamped(event: Waiting, *, now: float) -> bytes:
-    """An event's JSON as it is published: with `late`, which tells that it waited for longer than LATE_AFTER."""
+    """An event as it is published: ours with `late`, which tells that it waited for longer than LATE_AFTER."""
+    if not event.topic.startswith(f"{ROOT}/"):
+        return event.payload  # an adapter's
     return event.payload[:-1] + (b',"late":true}' if is_late(event, now=now) else b',"late":false}')
 
 

@@ -16,7 +16,7 @@ from controller.core.settings import Identity
 from controller.core.station import Station
 from controller.merge import Merge, Sample
 from controller.rate_watch import RateWatch
-from controller.station_views import station_health, station_info
+from controller.station_views import side_health, station_health, station_info
 from controller.troubles import Said, Troubles
 from controller.wiring import Key, ProblemName, Wiring, wiring
 from firmware_bridge.drivers import expected_rate, make_driver
@@ -369,7 +369,7 @@ class Pipeline:
         dead_letters: int | None = None,
     ) -> Health:
         """How well the boards are heard, and what the outputs hold."""
-        return station_health(
+        health = station_health(
             self.station,
             self._readers.values(),
             self._statuses.values(),
@@ -382,3 +382,4 @@ class Pipeline:
             dead_letters=dead_letters,
             telemetry_dropped=telemetry_dropped,
         )
+        return msgspec.structs.replace(health, **side_health(self.station, self._readers, self._wirings))

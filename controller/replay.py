@@ -19,6 +19,7 @@ from controller.config import Id
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise, Identity
 from controller.core.station import Station
 from controller.playback import Timed, Warn, folder_played, played
+from controller.voice import Voice
 from protocols.events import SIDES, AnyEvent, Fault, Rep, SetSummary, Side, to_json
 from protocols.neutral_csv import CsvError, NeutralCsv, digest, read_csv
 from protocols.recording import MAGIC, RecordingError
@@ -51,7 +52,7 @@ UNKNOWN: Final = "-"
 
 def replay(file: Path, *, json: bool, speed: Speed) -> None:
     """Print a file's events. Raises ReplayError when it is no recording."""
-    played = events_of(file, warn=lambda line: print(f"cable-station: {line}", file=sys.stderr))  # noqa: T201
+    played = events_of(file, warn=Voice())
     summary = _Summary()
     out = sys.stdout.buffer  # the same bytes whatever the locale
     begun: tuple[float, float] | None = None

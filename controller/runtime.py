@@ -6,28 +6,32 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from controller.adapters.adapter import Adapter
+from controller.adapters.home_assistant import HomeAssistant
+from controller.adapters.mapping import Mapping
+from controller.adapters.mapping_file import MessageConfig
 from controller.broker import Broker, broker
 from controller.config import GymConfig, StationConfig, outbox_path
 from controller.display import Display, DisplayError, StationView
 from controller.live_recording import settings_of, software
+from controller.metrics import Metrics
 from controller.mqtt import Publisher
 from controller.outbox import Outbox, opened
 from controller.resume import Start, started
 from controller.station_runner import StationRunner
+from controller.voice import Said, Voice
 from firmware_bridge.ble_radio import Radio
 from protocols.events import AnyEvent, CommandResult, to_json
 
 DRAIN_WITHIN = 1.5  # s that the broker gets for the last events
 
 
-def say(line: str) -> None:
-    """One line about what happens, on standard error."""
-    print(f"cable-station: {line}", file=sys.stderr, flush=True)  # noqa: T201 - the program's own voice
+say = Voice()  # for a person; what `run` says may go to a log instead
 
 
 def log_event(event: AnyEvent) -> None:
@@ -39,11 +43,21 @@ def log_event(event: AnyEvent) -> None:
 class Runtime:
     """A gateway: its stations, its broker, its display."""
 
-    def __init__(self, config: GymConfig, *, events: bool = False, say: Callable[[str], None] = say) -> None:
+    def __init__(
+        self,
+        config: GymConfig,
+        *,
+        events: bool = False,
+        mapping: Sequence[MessageConfig] = (),
+        say: Callable[[str], None] = say,
+    ) -> None:
+        """events: print them too; mapping: what else is published."""
         self.config = config
         self.broker: Broker | None = None
         self.display: Display | None = None
+        self.metrics: Metrics | None = None
         self.stations: dict[str, StationRunner] = {}
+        self._mapping = mapping
         self._say = say
         self._log = log_event if events else None
         self._publisher: Publisher | None = None
@@ -66,6 +80,8 @@ class Runtime:
                     gateway=self.config.gateway,
                     stations=[station.id for station in self.config.station],
                     say=self._say,
+                    home_assistant=self.config.home_assistant.prefix if self.config.home_assistant.enabled else None,
+                    mapped=[message.filter for message in self._mapping],
                 )
             )
             outbox = None
@@ -121,20 +137,26 @@ class Runtime:
                 commanded=self._command,
                 say=self._say,
                 outbox=outbox,
+                adapters=self._adapters(),
             )
             tasks.append(asyncio.create_task(self._publisher.run(), name="mqtt"))
         if self.config.display.enabled:
             views = [StationView(id=station.id, name=station.name or station.id) for station in self.config.station]
             display = self.config.display
             self.display = Display(host=display.host, port=display.port, stations=views, token=display.token)
-            tasks.append(asyncio.create_task(self._show(self.display), name="display"))
+            tasks.append(asyncio.create_task(self._serve(self.display), name="display"))
             await asyncio.sleep(0)
+        if self.config.metrics.enabled:
+            self.metrics = self._counting(self.config.metrics.port)
+            tasks.append(asyncio.create_task(self._serve(self.metrics), name="metrics"))
         for runner in self.stations.values():
             if self._publisher is not None:
                 runner.consumers.append(self._publisher)
                 runner.outputs = self._publisher
             if self.display is not None:
                 runner.consumers.append(self.display)
+            if self.metrics is not None:
+                runner.consumers.append(self.metrics)
         return tasks
 
     def _start(self, station: StationConfig) -> Start:
@@ -152,12 +174,35 @@ class Runtime:
             say=self._say,
         )
 
-    async def _show(self, display: Display) -> None:
-        """Run the display; without it the stations go on."""
+    def _counting(self, port: int) -> Metrics:
+        metrics = Metrics(
+            port=port,
+            site=self.config.site,
+            gateway=self.config.gateway,
+            stations=list(self.stations),
+            software=software(),
+        )
+        metrics.publisher = self._publisher
+        return metrics
+
+    def _adapters(self) -> list[Adapter]:
+        """Who else is told, in other words."""
+        config = self.config
+        home_assistant = HomeAssistant(
+            site=config.site,
+            gateway=config.gateway,
+            stations={station.id: station.name or station.id for station in config.station},
+            prefix=config.home_assistant.prefix,
+            is_enabled=config.home_assistant.enabled,
+        )
+        return [home_assistant, Mapping(self._mapping, site=config.site, gateway=config.gateway)]
+
+    async def _serve(self, server: Display | Metrics) -> None:
+        """Run the display or the metrics; without them the stations go on."""
         try:
-            await display.run()
+            await server.run()
         except DisplayError as error:
-            self._say(str(error))
+            self._say(Said(str(error), level="error"))
             await asyncio.Event().wait()
 
     def _output_problem(self, station: str | None, name: str, detail: str | None) -> None:

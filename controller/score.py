@@ -19,6 +19,7 @@ from controller.core.asymmetry import index
 from controller.labels import MEASURES, Label, Labels, read_labels
 from controller.matching import Match, Standing, clock_shift, match, time_of
 from controller.replay import events_of
+from controller.voice import Voice
 from protocols.events import SIDES, AnyEvent, Rep, Side
 from protocols.recording import MAGIC
 
@@ -183,7 +184,7 @@ def score(file: Path, truth: Path, *, json: bool) -> bool:
     Raises ReplayError or LabelError when one of the two cannot be read.
     """
     labels = read_labels(truth)
-    played = events_of(file, warn=lambda line: print(f"cable-station: {line}", file=sys.stderr))  # noqa: T201
+    played = events_of(file, warn=Voice())
     events = [event for _, some in played for event in some]
     with file.open("rb") as opened:
         recorded = opened.read(len(MAGIC)) == MAGIC

@@ -19,6 +19,7 @@ from controller.display import Status
 from controller.live_recording import LiveRecording
 from controller.pipeline import Pipeline
 from controller.resume import Start
+from controller.voice import Level, Said
 from firmware_bridge.ble_radio import Radio
 from firmware_bridge.board import Board, BoardProblem
 from firmware_bridge.link import About, Chunk
@@ -130,7 +131,9 @@ class StationRunner:
 
     def _problem(self, problem: BoardProblem) -> None:
         where = f"{self.config.id}: board {problem.board}"
-        self._say(f"{where}: {problem.detail}" if problem.raised else f"{where}: {problem.name} is over")
+        level: Level = "error" if problem.name in SERIOUS else "warning"
+        text = f"{where}: {problem.detail}" if problem.raised else f"{where}: {problem.name} is over"
+        self._say(Said(text, level=level if problem.raised else "info", station=self.config.id))
         self._input(
             ProblemIn(
                 board=problem.board,
@@ -147,7 +150,8 @@ class StationRunner:
         self._loop.call_soon_threadsafe(self._recorder_said, detail)
 
     def _recorder_said(self, detail: str | None) -> None:
-        self._say(detail or f"{self.config.id}: recording works again")
+        level: Level = "error" if detail is not None else "info"
+        self._say(Said(detail or f"{self.config.id}: recording works again", level=level, station=self.config.id))
         self.output_problem("recorder", detail)
 
     def output_problem(self, name: str, detail: str | None) -> None:

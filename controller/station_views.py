@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from controller.config import StationConfig
 from controller.core.station import ALGORITHM, Station
@@ -76,6 +76,21 @@ def firmware_of(identity: Identity, about: Labelled | None) -> str | None:
     """The same of its firmware's version."""
     said = identity.firmware if identity.firmware != UNKNOWN else ""
     return said or (about.firmware if about is not None else None)
+
+
+def side_health(station: Station, readers: Mapping[str, Reader], wirings: Mapping[Key, Wiring]) -> dict[str, Any]:
+    """What of a station's health is of one side, by the names of its fields."""
+    found: dict[str, Any] = {}
+    for side in SIDES:
+        view = station.view(side)
+        keys = {key for key, known in wirings.items() if side in known.sides}
+        clocks = [clock for key in keys if (clock := readers[key.board].clocks.get(key.source)) is not None]
+        boards = {key.board for key in keys}
+        found[f"{side}_frames_lost"] = sum(readers[board].counters.lost for board in boards) if boards else None
+        found[f"{side}_jitter_ms"] = round(max(each.jitter for each in clocks) * 1000.0, 3) if clocks else None
+        found[f"{side}_zero_drift_n"] = view.zero_drift if view is not None else None
+        found[f"{side}_slips"] = view.slips if view is not None else None
+    return found
 
 
 def station_health(

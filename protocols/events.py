@@ -34,17 +34,34 @@ MetresPerSecond = Annotated[float | None, field("velocity of the handle, out is 
 Joules = Annotated[float | None, field("mechanical work, the integral of F dx", "J")]
 Watts = Annotated[float | None, field("mechanical power", "W")]
 Percent = Annotated[float | None, field("percent; a difference is positive where the right side is larger", "%")]
+Kilograms = Annotated[float | None, field("what the stack is set to", "kg")]
+Hertz = Annotated[float | None, field("measured samples of this side a second", "Hz")]
 Count = Annotated[int, Meta(ge=0)]
+Reps = Annotated[Count | None, field("reps of this side, partial ones too; null where the side is not there")]
+Version = Annotated[int, field("version of the payload")]
+Time = Annotated[int, field("stream time of the sample that caused it, Unix", "ms")]
+PhaseNow = Annotated[Phase | None, field("what this side does")]
+Exercise = Annotated[str | None, field("what is trained, as configured or selected")]
+Person = Annotated[str | None, field("opaque id")]
+Index = Annotated[str, field("which asymmetry index the percentages are")]
+Facet = Annotated[str | None, field("which quantity asymmetry_pct compares")]
+VerdictOf = Annotated[Verdict | None, field("what the index and its interval say; null: nothing can be said")]
+Why = Annotated[str | None, field("the rule behind the verdict, or why there is none")]
+Flags = Annotated[str, field("comma-separated quality flags")]
+Reasons = Annotated[str, field("comma-separated field=word, one for each null that has a reason")]
+Retracts = Annotated[str | None, field("id of the event that this one takes back")]
+Name = Annotated[str, field("a word that programs know it by")]
+OneSide = Annotated[Side | None, field("which cable; null: both, or neither in particular")]
 
 
 class Event(Struct, frozen=True, kw_only=True, tag_field="event_type"):
     """What all events carry."""
 
-    v: Annotated[int, field("version of the payload")] = VERSION
+    v: Version = VERSION
     id: Annotated[str, field("UUID in version 7 layout; the same event always has the same id")]
-    ts: Annotated[int, field("stream time of the sample that caused it, Unix", "ms")]
-    station: str
-    session: str
+    ts: Time
+    station: Annotated[str, field("id of the station")]
+    session: Annotated[str, field("id of the session")]
     set: Annotated[int, field("set in the session, from 1")]
     seq: Annotated[int, field("grows by one over all events of a station")]
 
@@ -52,9 +69,9 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="event_type"):
 class Rep(Event, frozen=True, kw_only=True, tag="rep"):
     """One repetition, or one force-only effort, of one side."""
 
-    side: Side
+    side: Annotated[Side, field("which cable")]
     rep: Annotated[int, field("number in the set on this side, from 1")]
-    status: RepStatus
+    status: Annotated[RepStatus, field("how sure the announcement is: provisional, final, or retracted")]
     replaces: Annotated[str | None, field("id of the announcement that this one replaces")] = None
     retracts: Annotated[str | None, field("id of the announcement that this one takes back")] = None
     partial: Annotated[bool, field("ROM under 60 % of the set's reference, as known at this moment")] = False
@@ -88,23 +105,23 @@ class Rep(Event, frozen=True, kw_only=True, tag="rep"):
     )
     hold_s: Annotated[float | None, field("hold at the top; of a force-only effort, time over threshold", "s")] = None
     confidence: Annotated[float, field("0 to 1")] = 1.0
-    flags: Annotated[str, field("comma-separated quality flags")] = ""
+    flags: Flags = ""
     reasons: Annotated[str, field("comma-separated field=word, one for each null")] = ""
     latency_ms: Annotated[float | None, field("stream time of this announcement minus the dated turn", "ms")] = None
-    firmware: str | None = None
+    firmware: Annotated[str | None, field("version of the board's firmware")] = None
     calibration: Annotated[str | None, field("id of the calibration in force")] = None
     calibration_age_s: Seconds = None
     algorithm: Annotated[str | None, field("version of the measuring core")] = None
-    sample_hz: Annotated[float | None, field("measured sample rate of this side", "Hz")] = None
+    sample_hz: Hertz = None
 
 
 class Pair(Event, frozen=True, kw_only=True, tag="pair"):
     """A left and a right rep that belong together, and how they differ."""
 
-    shape: Shape
+    shape: Annotated[Shape, field("how the two sides work together")]
     left_rep: Annotated[str, field("id of the left rep")]
     right_rep: Annotated[str, field("id of the right rep")]
-    index: Annotated[str, field("which asymmetry index the percentages are")]
+    index: Index
     asymmetry_peak_force_pct: Percent = None
     asymmetry_mean_force_pct: Percent = None
     asymmetry_impulse_pct: Percent = None
@@ -120,29 +137,29 @@ class Pair(Event, frozen=True, kw_only=True, tag="pair"):
     asymmetry_hold_s_pct: Percent = None
     lag_ms: Annotated[float | None, field("t_start right minus left; positive: the right is later", "ms")] = None
     lag_uncertainty_ms: Annotated[float | None, field("standard uncertainty of the lag", "ms")] = None
-    reasons: str = ""
-    retracts: str | None = None
+    reasons: Reasons = ""
+    retracts: Retracts = None
 
 
 class SetSummary(Event, frozen=True, kw_only=True, tag="set"):
     """A finished set."""
 
-    exercise: str | None = None
-    load_kg: Annotated[float | None, field("what the stack is set to", "kg")] = None
-    person: Annotated[str | None, field("opaque id")] = None
-    shape: Shape | None = None
-    left_reps: Count | None = None
-    right_reps: Count | None = None
-    left_partial_reps: Count | None = None
-    right_partial_reps: Count | None = None
-    index: str = "percent_difference"
-    facet: Annotated[str | None, field("which quantity asymmetry_pct compares")] = None
+    exercise: Exercise = None
+    load_kg: Kilograms = None
+    person: Person = None
+    shape: Annotated[Shape | None, field("how the two sides worked together")] = None
+    left_reps: Reps = None
+    right_reps: Reps = None
+    left_partial_reps: Annotated[Count | None, field("reps under 60 % of the set's reference ROM")] = None
+    right_partial_reps: Annotated[Count | None, field("reps under 60 % of the set's reference ROM")] = None
+    index: Index = "percent_difference"
+    facet: Facet = None
     asymmetry_pct: Annotated[float | None, field("mean of the signed pairs; positive: the right is larger", "%")] = None
     asymmetry_low_pct: Annotated[float | None, field("lower end of the 95 % interval", "%")] = None
     asymmetry_high_pct: Annotated[float | None, field("upper end of the 95 % interval", "%")] = None
     pairs: Annotated[int, field("pairs that the index stands on")] = 0
-    verdict: Verdict | None = None
-    verdict_reason: str | None = None
+    verdict: VerdictOf = None
+    verdict_reason: Why = None
     velocity_loss_left_pct: Percent = None
     velocity_loss_right_pct: Percent = None
     time_under_tension_s: Seconds = None
@@ -160,56 +177,56 @@ class SetSummary(Event, frozen=True, kw_only=True, tag="set"):
     right_mean_velocity_m_per_s: MetresPerSecond = None
     left_work_j: Joules = None
     right_work_j: Joules = None
-    flags: str = ""
-    reasons: str = ""
-    retracts: str | None = None
+    flags: Flags = ""
+    reasons: Reasons = ""
+    retracts: Retracts = None
 
 
 class Comparison(Event, frozen=True, kw_only=True, tag="comparison"):
     """Two single-side sets of one exercise, compared rep by rep."""
 
-    exercise: str | None = None
-    load_kg: Annotated[float | None, field("what the stack is set to", "kg")] = None
-    left_set: int
-    right_set: int
-    index: str = "percent_difference"
-    facet: str | None = None
+    exercise: Exercise = None
+    load_kg: Kilograms = None
+    left_set: Annotated[int, field("number of the left side's set")]
+    right_set: Annotated[int, field("number of the right side's set")]
+    index: Index = "percent_difference"
+    facet: Facet = None
     asymmetry_pct: Percent = None
     asymmetry_low_pct: Percent = None
     asymmetry_high_pct: Percent = None
-    pairs: int = 0
-    verdict: Verdict | None = None
-    verdict_reason: str | None = None
-    reasons: str = ""
-    retracts: str | None = None
+    pairs: Annotated[int, field("pairs that the index stands on")] = 0
+    verdict: VerdictOf = None
+    verdict_reason: Why = None
+    reasons: Reasons = ""
+    retracts: Retracts = None
 
 
 class Session(Event, frozen=True, kw_only=True, tag="session"):
     """A session began, ended or was broken off."""
 
-    state: Literal["started", "ended", "interrupted"]
-    person: str | None = None
-    sets: int | None = None
-    left_reps: int | None = None
-    right_reps: int | None = None
+    state: Annotated[Literal["started", "ended", "interrupted"], field("what became of it")]
+    person: Person = None
+    sets: Annotated[int | None, field("finished sets")] = None
+    left_reps: Reps = None
+    right_reps: Reps = None
     work_j: Joules = None
 
 
 class Cue(Event, frozen=True, kw_only=True, tag="cue"):
     """A hint to the person training."""
 
-    name: str
-    side: Side | None = None
-    value: float | None = None
-    target: float | None = None
+    name: Name
+    side: OneSide = None
+    value: Annotated[float | None, field("what it is about, in the unit of its name")] = None
+    target: Annotated[float | None, field("what it should be, in the unit of its name")] = None
 
 
 class Fault(Event, frozen=True, kw_only=True, tag="fault"):
     """Something is wrong, or right again."""
 
-    name: str
-    side: Side | None = None
-    severity: Severity
+    name: Name
+    side: OneSide = None
+    severity: Annotated[Severity, field("how bad: error means that something is not measured or not kept")]
     raised: Annotated[bool, field("true when it begins, false when it is over")]
     detail: Annotated[str, field("what, where and what to do, for a person")] = ""
 
@@ -220,40 +237,40 @@ AnyEvent = Rep | Pair | SetSummary | Comparison | Session | Cue | Fault
 class Telemetry(Struct, frozen=True, kw_only=True):
     """The cables as they are, some ten times a second; latest only."""
 
-    v: int = VERSION
-    ts: int
+    v: Version = VERSION
+    ts: Time
     force_left_n: Newtons = None
     force_right_n: Newtons = None
     position_left_m: Annotated[float | None, field("cable out at the handle", "m")] = None
     position_right_m: Annotated[float | None, field("cable out at the handle", "m")] = None
     velocity_left_m_per_s: MetresPerSecond = None
     velocity_right_m_per_s: MetresPerSecond = None
-    phase_left: Phase | None = None
-    phase_right: Phase | None = None
+    phase_left: PhaseNow = None
+    phase_right: PhaseNow = None
 
 
 class State(Struct, frozen=True, kw_only=True):
     """Where the station stands; retained, on change and at most once a second."""
 
-    v: int = VERSION
-    ts: int
-    phase_left: Phase | None = None
-    phase_right: Phase | None = None
-    session: str | None = None
-    set: int | None = None
-    exercise: str | None = None
-    load_kg: float | None = None
-    person: str | None = None
+    v: Version = VERSION
+    ts: Time
+    phase_left: PhaseNow = None
+    phase_right: PhaseNow = None
+    session: Annotated[str | None, field("id of the session")] = None
+    set: Annotated[int | None, field("the running or coming set, from 1")] = None
+    exercise: Exercise = None
+    load_kg: Kilograms = None
+    person: Person = None
     left_reps: Annotated[int | None, field("reps of the running set, or of the last one while resting")] = None
-    right_reps: int | None = None
+    right_reps: Annotated[int | None, field("reps of the running set, or of the last one while resting")] = None
     target: Annotated[int | None, field("reps to do, a side")] = None
     shape: Annotated[Shape | None, field("as it looks so far")] = None
-    index: str | None = None
+    index: Annotated[str | None, field("which asymmetry index the percentages are")] = None
     asymmetry_pct: Annotated[float | None, field("of the last set", "%")] = None
     asymmetry_low_pct: Percent = None
     asymmetry_high_pct: Percent = None
-    verdict: Verdict | None = None
-    verdict_reason: str | None = None
+    verdict: VerdictOf = None
+    verdict_reason: Why = None
     resting_s: Annotated[float | None, field("since the last motion", "s")] = None
     quality: Annotated[str, field("ok, or the comma-separated names of the faults that stand")] = "ok"
 
@@ -261,60 +278,68 @@ class State(Struct, frozen=True, kw_only=True):
 class Info(Struct, frozen=True, kw_only=True):
     """What a station is made of; retained."""
 
-    v: int = VERSION
-    ts: int
-    station: str
-    name: str | None = None
-    sides: list[Side] = []
-    left_sample_hz: float | None = None
-    right_sample_hz: float | None = None
+    v: Version = VERSION
+    ts: Time
+    station: Annotated[str, field("id of the station")]
+    name: Annotated[str | None, field("what people call it")] = None
+    sides: Annotated[list[Side], field("the cables that it has")] = []
+    left_sample_hz: Hertz = None
+    right_sample_hz: Hertz = None
     left_calibration: Annotated[str | None, field("id, null: uncalibrated")] = None
-    right_calibration: str | None = None
-    left_calibration_date: str | None = None
-    right_calibration_date: str | None = None
+    right_calibration: Annotated[str | None, field("id, null: uncalibrated")] = None
+    left_calibration_date: Annotated[str | None, field("day of the oldest calibration of the side")] = None
+    right_calibration_date: Annotated[str | None, field("day of the oldest calibration of the side")] = None
     boards: Annotated[
         str,
         field(
             "comma-separated board:model:firmware, and :experimental where its driver has not been tried on hardware"
         ),
     ] = ""
-    software: str
-    algorithm: str
+    software: Annotated[str, field("version of the controller")]
+    algorithm: Annotated[str, field("version of the measuring core")]
     units: Annotated[dict[str, str], field("suffix of a key to its unit")] = {}
 
 
 class Health(Struct, frozen=True, kw_only=True):
     """How well the station hears its boards and is heard."""
 
-    v: int = VERSION
-    ts: int
-    left_sample_hz: float | None = None
-    right_sample_hz: float | None = None
+    v: Version = VERSION
+    ts: Time
+    left_sample_hz: Hertz = None
+    right_sample_hz: Hertz = None
+    left_frames_lost: Annotated[int | None, field("frames that never came, of this side's boards")] = None
+    right_frames_lost: Annotated[int | None, field("frames that never came, of this side's boards")] = None
+    left_jitter_ms: Annotated[float | None, field("scatter of the arrivals, of this side's worst board", "ms")] = None
+    right_jitter_ms: Annotated[float | None, field("scatter of the arrivals, of this side's worst board", "ms")] = None
+    left_zero_drift_n: Annotated[float | None, field("load cell's zero now, less its calibration's", "N")] = None
+    right_zero_drift_n: Annotated[float | None, field("load cell's zero now, less its calibration's", "N")] = None
+    left_slips: Annotated[int | None, field("times that the encoder lost count in this session")] = None
+    right_slips: Annotated[int | None, field("times that the encoder lost count in this session")] = None
     link: Annotated[str, field("comma-separated board=up or board=down")] = ""
-    frames_lost: int | None = None
-    frames_damaged: int | None = None
+    frames_lost: Annotated[int | None, field("frames that never came, of all boards")] = None
+    frames_damaged: Annotated[int | None, field("frames whose check failed, of all boards")] = None
     samples_late: Annotated[int | None, field("dropped: later ones of another board had gone on")] = None
-    jitter_ms: float | None = None
-    clock_uncertainty_ms: float | None = None
-    clock_skew_ppm: float | None = None
+    jitter_ms: Annotated[float | None, field("scatter of the arrivals, of the worst board", "ms")] = None
+    clock_uncertainty_ms: Annotated[float | None, field("standard, of the worst board's clock", "ms")] = None
+    clock_skew_ppm: Annotated[float | None, field("of the board's clock that is furthest off", "ppm")] = None
     battery_v: Annotated[float | None, field("of the emptiest board's battery that says so", "V")] = None
     battery_pct: Annotated[int | None, field("the same, of the boards that say so in percent", "%")] = None
-    rssi_dbm: int | None = None
-    recorder_dropped_bytes: int | None = None
-    outbox_depth: int | None = None
+    rssi_dbm: Annotated[int | None, field("of the board that is heard worst", "dBm")] = None
+    recorder_dropped_bytes: Annotated[int | None, field("that could not be recorded", "bytes")] = None
+    outbox_depth: Annotated[int | None, field("events that the broker has not confirmed")] = None
     events_dropped: Annotated[int | None, field("that made room for newer ones, or grew too old")] = None
     dead_letters: Annotated[int | None, field("events that the broker refused")] = None
-    telemetry_dropped: int | None = None
+    telemetry_dropped: Annotated[int | None, field("readings that a newer one overtook")] = None
 
 
 class CommandResult(Struct, frozen=True, kw_only=True):
     """The answer to a command, with the request's own id."""
 
-    v: int = VERSION
-    ts: int
-    request: str
-    state: Literal["accepted", "done", "refused"]
-    reason: str | None = None
+    v: Version = VERSION
+    ts: Time
+    request: Annotated[str, field("id that the command gave itself")]
+    state: Annotated[Literal["accepted", "done", "refused"], field("what became of the command")]
+    reason: Annotated[str | None, field("why it is refused")] = None
 
 
 UNITS = {

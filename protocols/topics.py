@@ -51,6 +51,12 @@ class StationTopics:
         return self.of(f"cmd/{command}/result")
 
 
+def is_event(topic: str) -> bool:
+    """Whether a topic is that of an event of ours."""
+    parts = topic.split("/")
+    return len(parts) == 6 and f"{parts[0]}/{parts[1]}" == ROOT and parts[4] == "event"
+
+
 def commands(*, site: str, station: str) -> str:
     """The filter that matches a station's commands, not their results."""
     return StationTopics(site, station).of("cmd/+")

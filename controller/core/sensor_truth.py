@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Literal
@@ -74,12 +75,14 @@ class Marks:
 
     findings: list[Finding] = field(default_factory=list)
     last_seen: dict[str, float] = field(default_factory=dict)  # s, by fault; inf: it lasts
+    times_seen: Counter[str] = field(default_factory=Counter)  # by fault
     _marks: list[Mark] = field(default_factory=list)
 
     def see(self, name: str, t0: float, t1: float, *, spoils: Spoils, detail: str) -> None:
         """A fault was there from t0 to t1."""
         if self._mark(name, t0, t1, spoils):
             self.last_seen[name] = max(self.last_seen.get(name, -inf), t1)
+            self.times_seen[name] += 1
             self.findings.append(Finding(name, t0, detail))
 
     def begin(self, name: str, t0: float, *, spoils: Spoils, detail: str) -> None:

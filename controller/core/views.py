@@ -18,11 +18,16 @@ EVER: Final = -1e8  # s; a motion that ended before was never
 
 @dataclass(frozen=True, slots=True)
 class SideView:
-    """What is known of a side: samples a second, calibration id and date, None where unknown."""
+    """What is known of a side: samples a second, calibration id and date, None where unknown.
+
+    zero_drift: how far the load cell's zero is from its calibration, N; slips: times that the encoder lost count.
+    """
 
     hz: float | None
     calibration: str | None
     calibrated: str | None
+    zero_drift: float | None
+    slips: int | None
 
 
 def side_view(side: Side) -> SideView:
@@ -30,7 +35,14 @@ def side_view(side: Side) -> SideView:
     channels = [each.calibration for each in (side.force, side.position) if each is not None]
     ids = [each.id for each in channels if each.id is not None]
     dates = [each.date for each in channels if each.date is not None]
-    return SideView(round(side.hz, 1) if side.hz is not None else None, ",".join(ids) or None, min(dates, default=None))
+    cable = side.cable
+    return SideView(
+        round(side.hz, 1) if side.hz is not None else None,
+        ",".join(ids) or None,
+        min(dates, default=None),
+        zero_drift=round(cable.zero.zero, 2) if cable.has_force and cable.zero.known else None,
+        slips=cable.marks.times_seen["encoder_slip"] if cable.has_position else None,
+    )
 
 
 def state(

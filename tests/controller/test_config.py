@@ -102,6 +102,7 @@ def test_an_unknown_key_is_named_with_the_nearest_right_one(text: str, said: str
         (ROW.replace('"row"', '"Row 1"'), "station[0].id: an id has only a-z, 0-9 and -"),
         (ROW.replace('"row"', '"_gateway"'), "station[0].id: an id has only a-z, 0-9 and -"),
         (ROW.replace('"row"', '"row\\n"'), "station[0].id: an id has only a-z, 0-9 and -"),
+        (f'[home_assistant]\nprefix = "a/+"\n{ROW}', "home_assistant.prefix: one level of a topic"),
         (f'site = "a/b"\n{ROW}', "site: an id has only a-z, 0-9 and -"),
         (f"{ROW}rate_hz = 0\n", "station[0].board[0].rate_hz: Expected `int` >= 1"),
         (f"{ROW}[station.exercise]\nmin_rom_m = nan\n", "station[0].exercise.min_rom_m: nan is no number"),

@@ -5,11 +5,12 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import aiomqtt
 import pytest
 
+from controller.adapters.adapter import Adapter
 from controller.broker import Broker, broker, find_mosquitto, free_port
 from controller.config import BrokerConfig
 from controller.display import Status
@@ -36,12 +37,13 @@ def fault(number: int) -> Fault:
 class Gateway:
     """A publisher with the lines it says and the commands it was given."""
 
-    def __init__(self, reached: Broker, stations: list[str]) -> None:
+    def __init__(self, reached: Broker, stations: list[str], adapters: Sequence[Adapter] = ()) -> None:
         self.said: list[str] = []
         self.commands: list[tuple[str, str, bytes]] = []
         self.publisher = Publisher(
-            reached, site="test", gateway="hall", stations=stations, commanded=self.command, say=self.said.append
-        )
+            reached, site="test", gateway="hall", stations=stations, commanded=self.command, say=self.said.append,
+            adapters=adapters,
+        )  # fmt: skip
 
     async def command(self, station: str, name: str, payload: bytes) -> CommandResult:
         self.commands.append((station, name, payload))
@@ -53,8 +55,10 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def gateway(reached: Broker, *, stations: tuple[str, ...] = ("one",)) -> AsyncIterator[Gateway]:
-    made = Gateway(reached, list(stations))
+async def gateway(
+    reached: Broker, *, stations: tuple[str, ...] = ("one",), adapters: Sequence[Adapter] = ()
+) -> AsyncIterator[Gateway]:
+    made = Gateway(reached, list(stations), adapters)
     running = asyncio.create_task(made.publisher.run(), name="test: publisher")
     try:
         yield made
@@ -139,7 +143,7 @@ class TestWithEachBroker:
             assert made.commands == [("one", "tare", b'{"request":"r-7"}')]
 
 
-async def keep_listening(reached: Broker, heard: Heard) -> None:
+async def keep_listening(reached: Broker, heard: Heard, pattern: str = f"{ONE}/event/#") -> None:
     """A dashboard with a session that outlives its connections."""
     from paho.mqtt.packettypes import PacketTypes  # noqa: PLC0415
     from paho.mqtt.properties import Properties  # noqa: PLC0415
@@ -154,7 +158,7 @@ async def keep_listening(reached: Broker, heard: Heard) -> None:
                 identifier="dashboard", protocol=aiomqtt.ProtocolVersion.V5, clean_start=False, properties=properties,
                 timeout=5,
             ) as connection:  # fmt: skip
-                await connection.subscribe(f"{ONE}/event/#", qos=1)
+                await connection.subscribe(pattern, qos=1)
                 heard.messages.append(("listening", "", False))
                 async for message in connection.messages:
                     heard.add(message)

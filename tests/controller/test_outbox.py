@@ -241,6 +241,6 @@ def test_a_file_that_opens_late_brings_nothing_a_second_time() -> None:
 
 
 def test_an_event_says_late_when_it_waited() -> None:
-    made = Waiting("one", "s", 1, "1", "t", b'{"v":1}', 100.0)
+    made = Waiting("one", "s", 1, "1", "cable/v1/test/one/event/rep", b'{"v":1}', 100.0)
     assert json.loads(stamped(made, now=100.0 + LATE_AFTER)) == {"v": 1, "late": False}
     assert json.loads(stamped(made, now=100.1 + LATE_AFTER)) == {"v": 1, "late": True}

@@ -223,4 +223,7 @@ def test_health_and_online_follow_the_boards() -> None:
     assert not pipeline.online
     health = pipeline.health(recorder_dropped=0, outbox_depth=None, telemetry_dropped=None)
     assert health.link == "a=up,b=down"
+    assert (health.left_frames_lost, health.right_frames_lost) == (0, None)
+    assert (health.left_slips, health.right_slips) == (0, None)
+    assert health.left_zero_drift_n is None
     assert told(station("a"), board.up(), board.info()).online

@@ -23,6 +23,7 @@ from controller.mqtt import Publisher
 from controller.outbox import opened
 from controller.outbox_file import OutboxError
 from protocols.events import CommandResult, Fault
+from tests.contract import watch
 
 STATIONS: Final = ("one", "two", "three", "four")
 TICK: Final = 0.02  # s
@@ -116,6 +117,7 @@ async def main(journal: Path, outbox_file: Path, rate: float, broker: Broker) ->
 
 
 if __name__ == "__main__":
+    watch()
     try:
         sys.exit(
             asyncio.run(

@@ -19,9 +19,11 @@ WITHIN = 20.0  # s; far more than anything here needs, so that a slow machine fa
 
 
 class Program:
-    """One process, and the lines it says."""
+    """One process, and the lines it says; a controller's messages are checked against the contract."""
 
     def __init__(self, *arguments: str) -> None:
+        if arguments[:2] == ("-m", "controller.cli"):
+            arguments = ("-m", "tests.stations.watched", *arguments[2:])
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
             stdin=subprocess.DEVNULL,
@@ -91,6 +93,7 @@ def program(*arguments: str) -> Iterator[Program]:
         for stream in (running.process.stdout, running.process.stderr):
             if stream is not None:
                 stream.close()
+    assert not [line for line in running.err if "ContractError" in line]
 
 
 @contextmanager

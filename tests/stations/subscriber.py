@@ -10,6 +10,8 @@ import sys
 
 import aiomqtt
 
+from tests.contract import CONTRACT
+
 
 async def listen(host: str, port: int, user: str, password: str, pattern: str) -> None:
     """Print what comes until ended."""
@@ -19,6 +21,7 @@ async def listen(host: str, port: int, user: str, password: str, pattern: str) -
         sys.stderr.write("listening\n")
         async for message in client.messages:
             assert isinstance(message.payload, bytes)
+            CONTRACT.check(str(message.topic), message.payload)
             sys.stdout.write(f"{message.topic} {message.payload.decode()}\n")
 
 
