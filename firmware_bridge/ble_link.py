@@ -144,8 +144,9 @@ class BleLink:
                         await self._client.read_gatt_char(asked)
                     self._last = time.monotonic()
                 if time.monotonic() - self._battery_read >= BATTERY_EVERY:
-                    async with asyncio.timeout(READ_WITHIN):
-                        await self._ask_battery()
+                    with suppress(*TROUBLES):  # of a board that streams it is no loss; of another it shows above
+                        async with asyncio.timeout(READ_WITHIN):
+                            await self._ask_battery()
         except TimeoutError:
             self._chunks.put_nowait(self._lost("it does not answer"))
         except TROUBLES as error:

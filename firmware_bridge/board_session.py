@@ -51,7 +51,7 @@ class Timing:
     stop_within: float = 0.3
     look_every: float = 0.1
     back_off: float = 0.25  # doubled up to back_off_most
-    back_off_most: float = 5.0
+    back_off_most: float = 2.5  # so that a board that comes back streams within five seconds
     refused_for: float = 30.0  # until a board of another version is asked again
 
 

@@ -122,6 +122,24 @@ async def test_what_a_board_says_to_its_link_is_told_and_its_battery_again_when_
     assert station.problems == []
 
 
+async def test_a_battery_that_is_slow_to_be_read_costs_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("BATTERY_EVERY", 0.1), ("LOOK_EVERY", 0.05), ("READ_WITHIN", 0.1)):
+        monkeypatch.setattr(ble_link, name, seconds)
+    read, slow = FakeCharacteristic._read, [0]
+    station = Station(URL)
+
+    async def slowly(characteristic: FakeCharacteristic, message: Message) -> Answer:
+        if characteristic.uuid == gatt.BATTERY_LEVEL and station.blocks:
+            slow[0] += 1
+            await asyncio.sleep(0.3)
+        return await read(characteristic, message)
+
+    monkeypatch.setattr(FakeCharacteristic, "_read", slowly)
+    async with air(*boards()), alive(URL, station):
+        await station.until(lambda: slow[0] >= 3)
+    assert (station.problems, station.links) == ([], ["up", "closed"])
+
+
 async def test_an_absent_board_is_said_once_and_tried_ever_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ble_radio, "SEEK_WITHIN", 0.05)
     station = Station(URL)
