@@ -195,7 +195,8 @@ async def gym(folder: Path) -> AsyncIterator[Gym]:
         url = f"mqtt://{brokers.gateway}@{LOOPBACK}:{brokers.servers[0].port}"
         config = parse(
             f'site = "test"\ngateway = "hall"\n[broker]\nurl = "{url}"\n[display]\nport = 0\n'
-            f'[recording]\nfolder = "{folder}/recordings"\n[[station]]\nid = "one"\n'
+            f'[recording]\nfolder = "{folder}/recordings"\nleast_free_mb = 0\n'  # a pipe has no room that is free
+            f'[[station]]\nid = "one"\n'
             f'[[station.board]]\nid = "board"\nurl = "serial://{folder}/port"\nrate_hz = 1000\n',
             name="gym.toml",
         )
