@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-import numpy as np
-
 from controller.core.cable_watch import CableWatch
 from controller.core.calibration import ZERO_STAYS, ZERO_STAYS_UNSURE, Channel, ZeroTracker
 from controller.core.channels import ForceChannel, PositionChannel
@@ -199,7 +197,7 @@ class Cable:
     def trace(self, t0: float) -> Trace:
         """The motion and the force over zero from t0 on."""
         ts, xs = self.positions.series.since(t0)
-        tf, fs = self.forces.series.since(t0) if self.has_force else (np.empty(0), np.empty(0))
+        tf, fs = self.forces.series.since(t0)
         return Trace(
             ts, xs, tf, fs - self.zero.zero,
             period=self.positions.period.seconds or 0.01, noise=self.positions.noise.deviation,

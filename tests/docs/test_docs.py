@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.core.sensor_truth import KINDS
 from firmware_bridge.drivers import DRIVERS
 from simulators.fault_scripts import library, load
 from tests.docs import payloads
@@ -76,3 +77,9 @@ def test_the_list_of_fault_scripts_follows_the_library() -> None:
 def test_every_driver_stands_in_the_page_of_drivers() -> None:
     page = (ROOT / "docs" / "drivers.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE)) == set(DRIVERS)
+
+
+def test_every_fault_of_a_sensor_stands_in_the_operators_table() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    section = text.split("## Sensors that cannot be right")[1].split("\n## ")[0]
+    assert {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")} == set(KINDS)

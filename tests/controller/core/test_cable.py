@@ -83,7 +83,8 @@ def test_a_sample_that_leaps_is_left_out_and_told_once() -> None:
         ((name, begin, _),) = faults(made)
         assert name == "spike"
         assert begin == pytest.approx(0.4, abs=1e-5)
-        assert len(made.marks.drain()) == 1
+        (found,) = made.marks.drain()
+        assert f"the {{side}} {channel} leapt" in found.detail
 
 
 def test_a_pause_of_a_channel_is_a_gap_of_it() -> None:
@@ -107,6 +108,15 @@ def test_a_channel_that_is_silent_while_time_goes_on_has_a_gap(after: float, lea
     made.idle(last + least + 0.01, after=after)
     assert [(name, t0) for name, t0, _ in faults(made)] == [("gap", last)] * 2
     assert [mark.spoils for mark in made.marks.touching(0.0, 9.0)] == ["both", "force"]
+
+
+def test_a_channel_is_silent_after_a_second_unless_told() -> None:
+    made = cable()
+    feed(made, 0.0, 1.01, x=0.0, f=0.0)
+    last = made.last_t
+    for after, gaps in ((0.99, 0), (1.01, 2)):
+        made.idle(last + after)
+        assert len(faults(made)) == gaps
 
 
 def test_a_slow_channel_may_be_silent_for_six_of_its_periods() -> None:

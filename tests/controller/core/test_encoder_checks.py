@@ -209,6 +209,14 @@ def test_a_short_way_out_is_no_stroke_and_the_visit_goes_on() -> None:
     assert [(each.t0, each.x) for each in stops.visits] == [(0.0, 0.0), (30.0, 0.005)]
 
 
+@pytest.mark.parametrize("stop", [-1.0, 1.0])
+def test_it_is_no_matter_where_a_stop_is(stop: float) -> None:
+    stops = Stops()
+    came_home([stop, stop], out=0.09, stops=stops)
+    assert len(stops.visits) == 1
+    assert came_home([stop + x for x in (0.0, 0.0, 0.012, 0.012, 0.012)])[-1] == near(10.4, 0.012)
+
+
 def test_no_more_visits_are_remembered_than_are_needed() -> None:
     stops = Stops()
     came_home([0.0] * 40, stops=stops)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import inf
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -135,9 +134,3 @@ def test_a_fault_that_makes_a_sensor_useless_is_an_error_and_one_that_costs_noth
     assert kind.clears_after == (0.0 if name in AT_ONCE else LONGER.get(name, 1.0))
     cost = 0.0 if name in HARMLESS else 0.05 if name in SLIGHT else 0.3 if name in GRAVE else 0.2
     assert kind.cost == cost
-
-
-def test_every_fault_of_a_sensor_is_in_the_operators_table() -> None:
-    text = (Path(__file__).parents[3] / "docs/operations.md").read_text()
-    section = text.split("## Sensors that cannot be right")[1].split("\n## ")[0]
-    assert {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")} == set(KINDS)
