@@ -212,9 +212,15 @@ class Rate:
         step = median(self._steps)
         since = t - sum(self._steps)
         self.why = self._judge(step)
-        if self.why is None and self._count >= RATE_KNOWN and self._usual is None:
+        if self.why is None and self._count >= RATE_KNOWN and self._usual is None and self._even():
             self._usual = step
         return self.why is not None, since
+
+    def _even(self) -> bool:
+        """Whether the steps that are looked at are of one rate, and not of two, one after the other."""
+        half = len(self._steps) // 2
+        steps = [*self._steps]
+        return 1.0 / RATE_CHANGE < median(steps[:half]) / max(median(steps[half:]), 1e-9) < RATE_CHANGE
 
     def _judge(self, step: float) -> str | None:
         if step > 1.0 / SLOWEST_HZ:

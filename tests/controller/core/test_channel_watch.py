@@ -300,6 +300,12 @@ def test_a_rate_that_comes_back_is_right_again() -> None:
     assert not said[-1][0]
 
 
+def test_a_rate_that_only_begins_slowly_is_not_held_against_the_one_that_follows() -> None:
+    said = rated((9.0, 60), (100.0, 400))
+    assert said[59][2] == "9 samples a second, too few for a stroke"
+    assert [why for _, _, why in said[-300:]] == [None] * 300
+
+
 def test_a_rate_is_not_known_before_48_steps() -> None:
     assert not any(wrong for wrong, _, _ in rated((100.0, 30), (30.0, 60)))
     assert any(wrong for wrong, _, _ in rated((100.0, 50), (30.0, 60)))
