@@ -90,3 +90,14 @@ def write_files(folder: Path, *, host: str, port: int, passwords: dict[str, str]
         encoding="utf-8",
     )
     return config
+
+
+def write_tools(folder: Path, *, host: str, port: int, user: str, password: str) -> Path:
+    """Write the settings that mosquitto's clients look for below XDG_CONFIG_HOME; returns what that must be."""
+    tools = folder / "dashboard"
+    tools.mkdir(mode=0o700, exist_ok=True)
+    for program in ("mosquitto_sub", "mosquitto_pub", "mosquitto_rr"):
+        path = tools / program
+        path.touch(mode=0o600)
+        path.write_text(f"-h {host}\n-p {port}\n-u {user}\n-P {password}\n", encoding="utf-8")
+    return tools

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,6 +23,9 @@ from firmware_bridge.drivers import BoardConfig, check_url, link_problem, make_d
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\Z")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
+Text = Annotated[str, Meta(min_length=1)]
+LIST: Final = "broker.url: a list holds the URLs of one broker's nodes, each like mqtt://host:1883"
+BROKER_FILES: Final = ("ca", "cert", "key", "password_file")
 S = TypeVar("S", bound=Struct)
 
 
@@ -78,6 +81,30 @@ class BrokerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     others: list[str] = []  # URLs of the same broker's other nodes; a list in `url` is this and its first
     port: Port = 0
     kind: Literal["any", "mosquitto", "amqtt"] = "any"  # of the broker that is started
+    user: Text | None = None
+    password_file: Text | None = None
+    password_env: Text | None = None  # the name of an environment variable
+    ca: Text | None = None  # PEM, whom to trust; None: whom this system trusts
+    cert: Text | None = None  # PEM, our own
+    key: Text | None = None
+    plain: bool = False  # mqtt:// to another machine, everything in the clear
+
+    @property
+    def tls(self) -> bool:
+        """Whether the broker is reached with TLS."""
+        return self.url.startswith("mqtts://")
+
+    @property
+    def has_password_in_url(self) -> bool:
+        """Whether whoever reads the file reads a password."""
+        return "@" in self.url and bool(urlsplit(self.url).password)
+
+    def __repr__(self) -> str:
+        """All but a password in the URL."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        fields |= {"url": without_account(self.url), "others": [without_account(url) for url in self.others]}
+        shown = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+        return f"BrokerConfig({shown})"
 
 
 class DisplayConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,7 +170,7 @@ class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     site: Id = "gym"
     gateway: Id = "gateway"
-    calibration: Annotated[str, Meta(min_length=1)] | None = None
+    calibration: Text | None = None
     broker: BrokerConfig = BrokerConfig()
     display: DisplayConfig = DisplayConfig()
     recording: RecordingConfig = RecordingConfig()
@@ -163,8 +190,11 @@ def outbox_path(config: GymConfig) -> Path | None:
 
 
 def load(path: Path) -> GymConfig:
-    """Read a configuration file. Raises ConfigError."""
-    return parse(read_text(path), name=str(path))
+    """Read a configuration file; the broker's files are beside it. Raises ConfigError."""
+    gym = parse(read_text(path), name=str(path))
+    named = {name: getattr(gym.broker, name) for name in BROKER_FILES}
+    found = {name: str(path.parent / file) for name, file in named.items() if file is not None}
+    return msgspec.structs.replace(gym, broker=msgspec.structs.replace(gym.broker, **found))
 
 
 def read_text(path: Path) -> str:
@@ -287,24 +317,66 @@ def _check(config: GymConfig) -> str | None:
         problem = _check_station(station, where)
         if problem is not None:
             return problem
-    return _check_broker(config.broker.url) or _check_others(config.broker) or _check_display(config.display)
+    return _check_others(config.broker) or _check_broker(config.broker) or _check_display(config.display)
 
 
-def _check_broker(url: str) -> str | None:
-    if url in ("auto", "none"):
-        return None
+def url_problem(url: str) -> str | None:
+    """What is wrong with a broker's URL, without a word of it: a password may stand in it."""
     try:
         parts = urlsplit(url)
-        is_right = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0
+        if parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0:
+            return None
     except ValueError:
-        is_right = False
-    return None if is_right else "broker.url: neither auto, none, nor an URL like mqtt://host:1883 or mqtts://host:8883"
+        pass
+    return "neither auto, none, nor an URL like mqtt://host:1883 or mqtts://host:8883"
+
+
+def without_account(url: str) -> str:
+    """A URL as it may be shown."""
+    scheme, mark, rest = url.partition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url.rpartition("@")[2]
+
+
+def _check_broker(broker: BrokerConfig) -> str | None:
+    given = [name for name in (*BROKER_FILES, "user", "password_env") if getattr(broker, name) is not None]
+    if broker.url in ("auto", "none"):
+        return f"broker.{given[0]}: goes with the URL of a broker in broker.url" if given else None
+    problem = url_problem(broker.url)
+    if problem is not None:
+        return f"broker.url: {problem}"
+    return _check_account(broker, given) or _check_wire(broker, given)
+
+
+def _check_account(broker: BrokerConfig, given: list[str]) -> str | None:
+    passwords = [name for name in ("password_file", "password_env") if name in given]
+    if urlsplit(broker.url).username and ("user" in given or passwords):
+        return "broker.user: broker.url holds an account too; take it out there"
+    if passwords and "user" not in given:
+        return f"broker.{passwords[0]}: broker.user is missing, whose password that is"
+    return f"broker.{passwords[1]}: broker.{passwords[0]} is given too; take one" if len(passwords) > 1 else None
+
+
+def _check_wire(broker: BrokerConfig, given: list[str]) -> str | None:
+    for name in ("ca", "cert", "key") if not broker.tls else ():
+        if name in given:
+            return f"broker.{name}: goes with a URL of the form mqtts://…"
+    if ("cert" in given) != ("key" in given):
+        return f"broker.{'key' if 'cert' in given else 'cert'}: broker.cert and broker.key go together"
+    hosts = [urlsplit(url).hostname or "" for url in (broker.url, *broker.others)]
+    if not broker.tls and not broker.plain and not all(is_loopback(host) for host in hosts):
+        return (
+            "broker.url: mqtt:// shows passwords and people's training to the network; take mqtts://, "
+            "or set broker.plain = true where the whole network is yours"
+        )
+    return None
 
 
 def _check_others(broker: BrokerConfig) -> str | None:
+    if broker.others and url_problem(broker.url) is not None:
+        return LIST
     for url in broker.others:
-        if url in ("auto", "none") or broker.url in ("auto", "none") or _check_broker(url) is not None:
-            return "broker.url: a list holds the URLs of one broker's nodes, each like mqtt://host:1883"
+        if url in ("auto", "none") or broker.url in ("auto", "none") or url_problem(url) is not None:
+            return LIST
         if urlsplit(url).scheme != urlsplit(broker.url).scheme:
             return "broker.url: the URLs of a list are all mqtt:// or all mqtts://"
         if "@" in url:

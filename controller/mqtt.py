@@ -299,6 +299,8 @@ class Publisher:
 def _trouble(error: BrokerLost, *, lost: bool) -> str:
     if lost:
         return f"lost: {error}"
+    if error.advice is not None:
+        return f"{error}; {error.advice}"
     if error.answered:
-        return f"will not have us: {error}; check its version, and user and password in broker.url"
+        return f"will not have us: {error}; check its version, and the account in [broker]"
     return f"cannot be reached: {error}; is it running, and is broker.url right"

@@ -4,6 +4,8 @@
 - A publish does not wake when the link drops: here every one that waits is woken.
 - A client used again over a reconnect can wedge: a Connection lives once.
 - A client whose CONNECT is not answered leaves its socket open: here it is closed.
+- What is wrong with a certificate comes as OpenSSL's words: here it says what to do.
+- A TLS handshake that fails leaves its socket open: here it is closed.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from paho.mqtt.properties import Properties
 
 from controller.adapters.cloud_events import CONTENT_TYPE, attributes
 from controller.broker import Broker
+from controller.config import ConfigError
 
 KEEPALIVE: Final = 4  # s; a half-open link is noticed after twice as long, and paho looks once a second
 TCP_WITHIN: Final = 2.0  # s; also what an end of the program may have to wait for
@@ -34,11 +37,15 @@ PAHO_WINDOW: Final = 100  # messages of QoS 1 that paho itself lets under way
 
 
 class BrokerLost(Exception):  # noqa: N818 - a state of the world
-    """There is no connection, or no longer. answered: somebody was there, and would not have us."""
+    """There is no connection, or no longer. answered: somebody was there, and would not have us.
 
-    def __init__(self, why: str, *, answered: bool) -> None:
+    advice: what to do, where that is known.
+    """
+
+    def __init__(self, why: str, *, answered: bool, advice: str | None = None) -> None:
         super().__init__(why)
         self.answered = answered
+        self.advice = advice
 
 
 class _Client(aiomqtt.Client):
@@ -86,6 +93,18 @@ class _Client(aiomqtt.Client):
         self._client._sock_close()  # noqa: SLF001 - paho has no other way for a link that was never made
         if self._misc_task is not None:
             self._misc_task.cancel()
+
+
+class _TlsSocket(ssl.SSLSocket):
+    """A socket that a failed handshake closes."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in the standard library
+        """Agree on TLS with the other end."""
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
 
 
 class Connection:
@@ -157,6 +176,12 @@ async def connection(
 ) -> AsyncIterator[Connection]:
     """Connect, with a retained last will where a topic is given for it. Raises BrokerLost."""
     account = broker.gateway
+    try:
+        tls_context = broker.tls.context() if broker.tls is not None else None
+    except ConfigError as error:
+        raise BrokerLost(str(error), answered=False, advice="put the file right") from None
+    if tls_context is not None:
+        tls_context.sslsocket_class = _TlsSocket
     client = _Client(
         broker.host,
         broker.port,
@@ -171,13 +196,15 @@ async def connection(
         max_queued_incoming_messages=MOST_INCOMING,
         max_inflight_messages=PAHO_WINDOW,
         logger=_silent(),
-        tls_context=ssl.create_default_context() if broker.tls else None,
+        tls_context=tls_context,
     )
     try:
         await client.__aenter__()
     except MqttError as error:
         answered = client._client.socket() is not None or isinstance(error, aiomqtt.MqttCodeError)  # noqa: SLF001
         client.abandon()
+        if broker.tls is not None and isinstance(error.__context__, ssl.SSLError | ConnectionResetError):
+            raise _distrust(error.__context__) from None
         why = "no answer to CONNECT" if str(error) == "Operation timed out" else str(error)
         raise BrokerLost(why, answered=answered) from None
     except BaseException:
@@ -205,6 +232,19 @@ def _cloud_event(topic: str, payload: bytes) -> Properties | None:
     properties.PayloadFormatIndicator = 1
     properties.UserProperty = found
     return properties
+
+
+def _distrust(error: OSError) -> BrokerLost:
+    """Why there is no connection with TLS."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = f"its certificate is not accepted: {error.verify_message.rstrip('.').lower()}"
+        advice = (
+            "see that broker.url has the host name of the certificate, broker.ca who signed it, and the clock is right"
+        )
+        return BrokerLost(why, answered=False, advice=advice)
+    reason = getattr(error, "reason", None) or error.strerror or "no TLS"
+    advice = "see that this port speaks TLS, and broker.cert is one that it accepts"
+    return BrokerLost(f"no connection with TLS: {reason.replace('_', ' ').lower()}", answered=False, advice=advice)
 
 
 def _why(disconnected: asyncio.Future[None]) -> str:
