@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from controller.commands import COMMANDS
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise
 from controller.display.access import is_loopback
 from controller.voice import LogFormat
@@ -88,6 +89,7 @@ class BrokerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     cert: Text | None = None  # PEM, our own
     key: Text | None = None
     plain: bool = False  # mqtt:// to another machine, everything in the clear
+    commands: list[str] | None = None  # which are carried out, None: all
 
     @property
     def tls(self) -> bool:
@@ -338,6 +340,9 @@ def without_account(url: str) -> str:
 
 
 def _check_broker(broker: BrokerConfig) -> str | None:
+    unknown = [name for name in broker.commands or () if name not in COMMANDS]
+    if unknown:
+        return f"broker.commands: there is no command {unknown[0]!r}; known: {', '.join(sorted(COMMANDS))}"
     given = [name for name in (*BROKER_FILES, "user", "password_env") if getattr(broker, name) is not None]
     if broker.url in ("auto", "none"):
         return f"broker.{given[0]}: goes with the URL of a broker in broker.url" if given else None
