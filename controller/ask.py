@@ -90,9 +90,9 @@ async def _asked(link: Connection, where: Address, name: str, fields: dict[str, 
         raise AskError(f"broker {where.broker.url}: {refused}; this account may not send commands")
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
-            async for _, answer, _ in link.messages():
+            async for message in link.messages():
                 try:
-                    result = msgspec.json.decode(answer, type=CommandResult)
+                    result = msgspec.json.decode(message.payload, type=CommandResult)
                 except msgspec.MsgspecError:
                     continue  # no answer of a station
                 if result.request != request:

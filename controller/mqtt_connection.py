@@ -15,6 +15,7 @@ import contextlib
 import logging
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import aiomqtt
@@ -33,6 +34,7 @@ CONNACK_WITHIN: Final = 2.0  # s; some brokers never answer a version they do no
 LEAVE_WITHIN: Final = 0.5  # s for the broker to see our DISCONNECT
 REFUSED: Final = 128  # reason codes from here on
 MOST_INCOMING: Final = 1000  # messages; more are thrown away
+LARGEST_INCOMING: Final = 65_536  # bytes of a message; a broker of MQTT 5 keeps larger ones from us
 PAHO_WINDOW: Final = 100  # messages of QoS 1 that paho itself lets under way
 
 
@@ -107,6 +109,17 @@ class _TlsSocket(ssl.SSLSocket):
             raise
 
 
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message that came. reply_to, correlation: where and with what its sender wants an answer, MQTT 5."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    reply_to: str | None = None
+    correlation: bytes | None = None
+
+
 class Connection:
     """What the publisher needs of a connected client."""
 
@@ -124,6 +137,15 @@ class Connection:
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False, within: float) -> str | None:
         """Send with QoS 1 and wait for the answer: None, or why it was refused. Raises BrokerLost."""
         return await answer(self.begin(topic, payload, retain=retain), within=within)
+
+    async def reply(self, topic: str, payload: bytes, *, correlation: bytes | None, within: float) -> str | None:
+        """The same for an answer, with what its asker knows it by where the broker speaks MQTT 5."""
+        properties = None
+        if self.v5 and correlation is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.CorrelationData = correlation
+        sent = self._client.begin(topic, payload, qos=1, retain=False, properties=properties)
+        return await answer(sent, within=within)
 
     async def show(self, topic: str, payload: bytes, *, expires_s: int, within: float) -> None:
         """Send with QoS 0 and wait until it has left this machine's queue. Raises BrokerLost."""
@@ -152,11 +174,18 @@ class Connection:
             return False
         return True
 
-    async def messages(self) -> AsyncIterator[tuple[str, bytes, bool]]:
-        """Topic, payload, and whether it had been retained, of all that comes. Ends by raising BrokerLost."""
+    async def messages(self) -> AsyncIterator[Incoming]:
+        """All that comes. Ends by raising BrokerLost."""
         try:
             async for message in self._client.messages:
-                yield str(message.topic), message.payload, message.retain
+                wanted = message.properties
+                yield Incoming(
+                    topic=str(message.topic),
+                    payload=message.payload,
+                    retained=message.retain,
+                    reply_to=getattr(wanted, "ResponseTopic", None),
+                    correlation=getattr(wanted, "CorrelationData", None),
+                )
         except MqttError as error:
             raise BrokerLost(str(error.__cause__ or error), answered=True) from None
 
@@ -182,6 +211,9 @@ async def connection(
         raise BrokerLost(str(error), answered=False, advice="put the file right") from None
     if tls_context is not None:
         tls_context.sslsocket_class = _TlsSocket
+    limits = Properties(PacketTypes.CONNECT) if v5 else None  # type: ignore[no-untyped-call]
+    if limits is not None:
+        limits.MaximumPacketSize = LARGEST_INCOMING
     client = _Client(
         broker.host,
         broker.port,
@@ -191,6 +223,7 @@ async def connection(
         protocol=ProtocolVersion.V5 if v5 else ProtocolVersion.V311,
         will=aiomqtt.Will(will_topic, will, qos=1, retain=True) if will_topic is not None else None,
         clean_session=None if v5 else True,
+        properties=limits,
         timeout=CONNACK_WITHIN,
         keepalive=KEEPALIVE,
         max_queued_incoming_messages=MOST_INCOMING,

@@ -23,7 +23,7 @@ async def theirs(
     program = find_mosquitto()
     assert program is not None
     port = port or free_port()
-    lines = [f"listener {port} 127.0.0.1", "socket_domain ipv4", "log_type none", settings]
+    lines = [f"listener {port} 127.0.0.1", "socket_domain ipv4", "set_tcp_nodelay true", "log_type none", settings]
     if os.geteuid() == 0:
         lines.append("user root")
     if accounts is None:
