@@ -117,6 +117,11 @@ class DisplayConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     port: Port = 8080
     token: str | None = None  # needed beyond loopback
 
+    def __repr__(self) -> str:
+        """All but the token."""
+        token = None if self.token is None else "…"
+        return f"DisplayConfig(enabled={self.enabled}, host={self.host!r}, port={self.port}, token={token})"
+
 
 class RecordingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where every input is written, and how much of it is kept."""

@@ -16,7 +16,7 @@ from controller.broker_checks import access_checks, certificates, dates
 from controller.config import BrokerConfig, ConfigError, load, parse
 from tests.security.certificates import Authority, openssl, run
 
-NOW = datetime.now(UTC)
+NOW = datetime.now(UTC) + timedelta(minutes=1)  # certificates that are made after this line are good then
 SECRET = "tr0ub4dor&3"
 STATION = '[[station]]\nid = "row"\n[[station.board]]\nid = "a"\nurl = "serial:///dev/ttyUSB0"\n'
 needs_openssl = pytest.mark.skipif(openssl() is None, reason="openssl is not installed")
@@ -90,6 +90,12 @@ class TestPasswords:
             parse(f"{STATION}[broker]\nurl = '''{broker.url}'''\n", name="gym.toml")
         except ConfigError as error:
             assert SECRET not in str(error)  # noqa: PT017 - most of them are right
+
+
+def test_the_page_s_token_is_not_in_the_configuration_as_it_is_shown() -> None:
+    gym = parse(f'{STATION}[display]\nhost = "0.0.0.0"\ntoken = "{SECRET}"\n', name="gym.toml")
+    assert gym.display.token == SECRET
+    assert SECRET not in repr(gym)
 
 
 class TestConfiguration:
