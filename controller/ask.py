@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from controller.broker import Broker, external, told
-from controller.config import BrokerConfig, GymConfig, StationConfig, url_problem
+from controller.broker_rules import url_problem
+from controller.config import BrokerConfig, GymConfig, StationConfig
 from controller.mqtt_connection import BrokerLost, Connection, connection
 from protocols.events import CommandResult
 from protocols.topics import StationTopics

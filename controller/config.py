@@ -10,13 +10,13 @@ import typing
 from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
-from controller.commands import COMMANDS
+from controller.broker_rules import BROKER_FILES, broker_problem, without_account
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise
 from controller.display.access import is_loopback
 from controller.voice import LogFormat
@@ -25,8 +25,6 @@ from firmware_bridge.drivers import BoardConfig, check_url, link_problem, make_d
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\Z")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Text = Annotated[str, Meta(min_length=1)]
-LIST: Final = "broker.url: a list holds the URLs of one broker's nodes, each like mqtt://host:1883"
-BROKER_FILES: Final = ("ca", "cert", "key", "password_file")
 S = TypeVar("S", bound=Struct)
 
 
@@ -324,74 +322,7 @@ def _check(config: GymConfig) -> str | None:
         problem = _check_station(station, where)
         if problem is not None:
             return problem
-    return _check_others(config.broker) or _check_broker(config.broker) or _check_display(config.display)
-
-
-def url_problem(url: str) -> str | None:
-    """What is wrong with a broker's URL, without a word of it: a password may stand in it."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0:
-            return None
-    except ValueError:
-        pass
-    return "neither auto, none, nor an URL like mqtt://host:1883 or mqtts://host:8883"
-
-
-def without_account(url: str) -> str:
-    """A URL as it may be shown."""
-    scheme, mark, rest = url.partition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}" if mark else url.rpartition("@")[2]
-
-
-def _check_broker(broker: BrokerConfig) -> str | None:
-    unknown = [name for name in broker.commands or () if name not in COMMANDS]
-    if unknown:
-        return f"broker.commands: there is no command {unknown[0]!r}; known: {', '.join(sorted(COMMANDS))}"
-    given = [name for name in (*BROKER_FILES, "user", "password_env") if getattr(broker, name) is not None]
-    if broker.url in ("auto", "none"):
-        return f"broker.{given[0]}: goes with the URL of a broker in broker.url" if given else None
-    problem = url_problem(broker.url)
-    if problem is not None:
-        return f"broker.url: {problem}"
-    return _check_account(broker, given) or _check_wire(broker, given)
-
-
-def _check_account(broker: BrokerConfig, given: list[str]) -> str | None:
-    passwords = [name for name in ("password_file", "password_env") if name in given]
-    if urlsplit(broker.url).username and ("user" in given or passwords):
-        return "broker.user: broker.url holds an account too; take it out there"
-    if passwords and "user" not in given:
-        return f"broker.{passwords[0]}: broker.user is missing, whose password that is"
-    return f"broker.{passwords[1]}: broker.{passwords[0]} is given too; take one" if len(passwords) > 1 else None
-
-
-def _check_wire(broker: BrokerConfig, given: list[str]) -> str | None:
-    for name in ("ca", "cert", "key") if not broker.tls else ():
-        if name in given:
-            return f"broker.{name}: goes with a URL of the form mqtts://…"
-    if ("cert" in given) != ("key" in given):
-        return f"broker.{'key' if 'cert' in given else 'cert'}: broker.cert and broker.key go together"
-    hosts = [urlsplit(url).hostname or "" for url in (broker.url, *broker.others)]
-    if not broker.tls and not broker.plain and not all(is_loopback(host) for host in hosts):
-        return (
-            "broker.url: mqtt:// shows passwords and people's training to the network; take mqtts://, "
-            "or set broker.plain = true where the whole network is yours"
-        )
-    return None
-
-
-def _check_others(broker: BrokerConfig) -> str | None:
-    if broker.others and url_problem(broker.url) is not None:
-        return LIST
-    for url in broker.others:
-        if url in ("auto", "none") or broker.url in ("auto", "none") or url_problem(url) is not None:
-            return LIST
-        if urlsplit(url).scheme != urlsplit(broker.url).scheme:
-            return "broker.url: the URLs of a list are all mqtt:// or all mqtts://"
-        if "@" in url:
-            return "broker.url: of a list only the first URL holds the account, which is that of all"
-    return None
+    return broker_problem(config.broker) or _check_display(config.display)
 
 
 def _check_display(display: DisplayConfig) -> str | None:
