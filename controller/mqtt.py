@@ -21,6 +21,7 @@ from controller.adapters.adapter import Adapter, Outgoing
 from controller.broker import Broker
 from controller.mqtt_connection import BrokerLost, Connection, answer, connection
 from controller.outbox import Outbox, Waiting, stamped
+from controller.ownership import Ownership
 from controller.voice import Said
 from protocols.events import CommandResult, Event, to_json
 from protocols.topics import StationTopics, commands, gateway_status, parse_command
@@ -96,6 +97,9 @@ class Publisher:
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._refusals: set[str] = set()
+        self._ownership = (
+            Ownership(site=site, gateway=gateway, stations=stations, say=say) if broker.kind == "external" else None
+        )
         self._v5 = broker.kind != "amqtt"
         self._v5_known = broker.kind != "external"
 
@@ -200,6 +204,8 @@ class Publisher:
         return True
 
     async def _connection(self) -> None:
+        if self._ownership is not None:
+            await self._ownership.free(self.broker, v5=self._v5)
         async with connection(
             self.broker, identifier=self._identifier, v5=self._v5, will_topic=self._gateway_status, will=b"offline"
         ) as link:
@@ -210,6 +216,10 @@ class Publisher:
                 for pattern in adapter.patterns:
                     await link.may_subscribe(pattern)
                 self._adapt(adapter.connected())
+            for topic in self._ownership.topics if self._ownership is not None else ():
+                assert self._ownership is not None
+                await link.may_subscribe(topic)
+                await self._tell(link, topic, self._ownership.word)
             self._changed = dict(self._retained)
             self._v5_known = True
             self.connected.set()
@@ -236,6 +246,9 @@ class Publisher:
     async def _read(self, link: Connection) -> None:
         """Carry out commands as they come, one after the other."""
         async for message in link.messages():
+            if self._ownership is not None and message.topic in self._ownership.topics:
+                self._ownership.heard(message.topic, message.payload, retained=message.retained)
+                continue
             named = parse_command(message.topic)
             if named is None:
                 for adapter in self._adapters:
