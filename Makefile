@@ -5,7 +5,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PYTHON ?= python3
 WORKERS ?= 3# most tests wait for real processes
 
-.PHONY: demo test check bench accuracy soak fuzz mutants node-red clean system-packages format
+.PHONY: demo test check audit bench accuracy soak fuzz mutants node-red clean system-packages format
 .DEFAULT_GOAL := test
 
 # Debian keeps venv and ensurepip in a package of its own.
@@ -84,6 +84,14 @@ soak: system-packages $(VENV)/.installed-dev
 fuzz: $(VENV)/.installed-dev
 	-@$(PY) -m pip install -q --disable-pip-version-check --only-binary :all: --group fuzz
 	$(PY) -m tests.fuzz --minutes 10
+
+# Asks the network's list of known weaknesses about everything that is installed; in an environment of its own.
+audit: $(VENV)/.installed-dev
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(VENV)/audit/bin/python -m pip install -q --disable-pip-version-check --group audit
+	$(PY) -m pip freeze --exclude-editable > $(VENV)/audit/installed.txt
+	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip -r $(VENV)/audit/installed.txt
 
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix-only -q .

@@ -6,12 +6,14 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from controller.broker import Broker, external
-from controller.config import GymConfig, StationConfig
+from controller.broker import Broker, external, told
+from controller.broker_rules import url_problem
+from controller.config import BrokerConfig, GymConfig, StationConfig
 from controller.mqtt_connection import BrokerLost, Connection, connection
 from protocols.events import CommandResult
 from protocols.topics import StationTopics
@@ -34,14 +36,26 @@ class Address:
 
 
 def address(gym: GymConfig, *, broker: str | None, station: str | None) -> Address:
-    """Which station, over which broker. Raises AskError when that does not follow from the configuration."""
-    url = broker if broker is not None else gym.broker.url
-    if not url.startswith(("mqtt://", "mqtts://")):
+    """Which station, over which broker: a URL, the folder that a gateway named, or None for the configuration's.
+
+    Raises AskError, ConfigError when that does not follow from the configuration.
+    """
+    if broker is not None and "://" not in broker:
+        reached = told(Path(broker))
+    elif broker is not None:
+        problem = url_problem(broker)
+        if problem is not None:
+            raise AskError(f"--broker: {problem}")
+        theirs = BrokerConfig(url=broker, ca=gym.broker.ca, cert=gym.broker.cert, key=gym.broker.key)
+        reached = external(theirs)
+    elif gym.broker.url in ("auto", "none"):
         raise AskError(
-            f"the configuration names no broker (broker.url is {url!r}); "
-            "give --broker mqtt://USER:PASSWORD@HOST:PORT as the gateway said at its start"
+            f"the configuration names no broker (broker.url is {gym.broker.url!r}); "
+            "give --broker and the folder that the gateway named at its start"
         )
-    return Address(broker=external(url), site=gym.site, station=chosen_station(gym, station).id)
+    else:
+        reached = external(gym.broker)
+    return Address(broker=reached, site=gym.site, station=chosen_station(gym, station).id)
 
 
 def chosen_station(gym: GymConfig, station: str | None) -> StationConfig:
@@ -77,9 +91,9 @@ async def _asked(link: Connection, where: Address, name: str, fields: dict[str, 
         raise AskError(f"broker {where.broker.url}: {refused}; this account may not send commands")
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
-            async for _, answer, _ in link.messages():
+            async for message in link.messages():
                 try:
-                    result = msgspec.json.decode(answer, type=CommandResult)
+                    result = msgspec.json.decode(message.payload, type=CommandResult)
                 except msgspec.MsgspecError:
                     continue  # no answer of a station
                 if result.request != request:

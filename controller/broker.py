@@ -11,14 +11,15 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+from controller.broker_access import Account, Tls, account
 from controller.broker_child import BrokerChild, BrokerError, PortTakenError
-from controller.broker_mosquitto import Roles, find_mosquitto, write_files
-from controller.config import BrokerConfig
+from controller.broker_mosquitto import Roles, find_mosquitto, write_files, write_tools
+from controller.config import BrokerConfig, ConfigError, read_text
 from protocols.topics import ROOT
 
 __all__ = ["Account", "Broker", "BrokerError", "available", "broker", "external", "find_mosquitto", "free_port"]
@@ -31,14 +32,6 @@ Kind = Literal["mosquitto", "amqtt", "external"]
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """A user of the broker."""
-
-    user: str
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Broker:
     """How a broker is reached, and by whom. display, dashboard: for others, None where the broker is not ours."""
 
@@ -48,7 +41,8 @@ class Broker:
     gateway: Account | None = None
     display: Account | None = None
     dashboard: Account | None = None
-    tls: bool = False
+    tls: Tls | None = None
+    tools: Path | None = None  # settings of mosquitto's clients with the dashboard's account, in a broker's own folder
     others: tuple[tuple[str, int], ...] = ()  # host and port of the same broker's other nodes
 
     def turned(self) -> Broker:
@@ -62,23 +56,39 @@ class Broker:
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
 
     def watch_command(self, site: str) -> str:
-        """The command that shows a site's events, with the account made for it."""
-        login = f" -u {self.dashboard.user} -P {self.dashboard.password}" if self.dashboard is not None else ""
-        return f"mosquitto_sub -h {self.host} -p {self.port}{login} -t '{ROOT}/{site}/+/event/#' -v"
+        """The command that shows a site's events; a password on its line would be in `ps` and in logs."""
+        where = f"-h {self.host} -p {self.port} " if self.tools is None else ""
+        settings = f"env XDG_CONFIG_HOME={self.tools} " if self.tools is not None else ""
+        return f"{settings}mosquitto_sub {where}-t '{ROOT}/{site}/+/event/#' -v"
 
 
-def external(url: str) -> Broker:
-    """The broker that a URL names; user and password may stand in it."""
-    parts = urlsplit(url)
-    tls = parts.scheme == "mqtts"
-    account = Account(unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    return Broker(parts.hostname or LOOPBACK, parts.port or (8883 if tls else 1883), "external", account, tls=tls)
+def external(config: BrokerConfig) -> Broker:
+    """Somebody else's broker, which a URL names. Raises ConfigError when what it is reached with cannot be had."""
+    tls = Tls(ca=config.ca, cert=config.cert, key=config.key) if config.tls else None
+    if tls is not None:
+        tls.context()
+    host, port = _address(config.url)
+    return Broker(host, port, "external", account(config), tls=tls, others=other_addresses(config))
+
+
+def told(tools: Path) -> Broker:
+    """A gateway's own broker, by the settings that it wrote for mosquitto's clients. Raises ConfigError."""
+    options = dict(line.split(" ", 1) for line in read_text(tools / "mosquitto_sub").splitlines())
+    try:
+        account = Account(options["-u"], options["-P"])
+        return Broker(options["-h"], int(options["-p"]), "mosquitto", dashboard=account, gateway=account)
+    except (KeyError, ValueError):
+        raise ConfigError(f"{tools}: not a folder that a gateway with a broker of its own has named") from None
 
 
 def other_addresses(config: BrokerConfig) -> tuple[tuple[str, int], ...]:
     """Host and port of a broker's other nodes."""
-    nodes = [external(url) for url in config.others]
-    return tuple((node.host, node.port) for node in nodes)
+    return tuple(_address(url) for url in config.others)
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or LOOPBACK, parts.port or (8883 if parts.scheme == "mqtts" else 1883)
 
 
 def free_port() -> int:
@@ -110,13 +120,14 @@ def _child(kind: Kind, folder: Path, port: int, roles: Roles) -> tuple[BrokerChi
     gateway, display, dashboard = (
         Account(user, secrets.token_urlsafe(PASSWORD_BYTES)) for user in ("gateway", "display", "dashboard")
     )
-    passwords = {account.user: account.password for account in (gateway, display, dashboard)}
+    passwords = {each.user: each.password for each in (gateway, display, dashboard)}
     config = write_files(folder, host=LOOPBACK, port=port, passwords=passwords, roles=roles)
     program = find_mosquitto()
     assert program is not None
     child = BrokerChild("mosquitto", folder, host=LOOPBACK, port=port, account=(gateway.user, gateway.password))
     child.command = [program, "-c", str(config)]
-    return child, Broker(LOOPBACK, port, "mosquitto", gateway, display, dashboard)
+    tools = write_tools(folder, host=LOOPBACK, port=port, user=dashboard.user, password=dashboard.password)
+    return child, Broker(LOOPBACK, port, "mosquitto", gateway, display, dashboard, tools=tools)
 
 
 @contextlib.asynccontextmanager
@@ -135,7 +146,7 @@ async def broker(
         yield None
         return
     if config.url != "auto":
-        yield replace(external(config.url), others=other_addresses(config))
+        yield external(config)
         return
     kind = available(config.kind)
     roles = Roles(site=site, gateway=gateway, stations=stations, home_assistant=home_assistant, mapped=mapped)

@@ -17,6 +17,7 @@ from protocols.topics import ROOT, StationTopics, commands, gateway_status
 
 PLACES: Final = ("mosquitto", "/usr/sbin/mosquitto")  # Debian's is not on a user's PATH
 ROUNDS: Final = 101  # of PBKDF2, as mosquitto_passwd makes them; the passwords are random and long
+LARGEST: Final = 262_144  # bytes of a message; the largest event has some 2 kB, a command 16
 SALT_BYTES: Final = 12
 GATEWAY_WRITES: Final = ("status", "info", "state", "telemetry", "health", "event/+", "cmd/+/result")
 
@@ -61,8 +62,8 @@ def access_rules(roles: Roles) -> str:
     if roles.home_assistant is not None:
         lines += [f"topic read {roles.home_assistant}/status", f"topic read {roles.home_assistant}/device/+/config"]
     lines += [f"topic write {pattern}" for pattern in roles.mapped]
-    lines += ["", "user display", f"topic read {site}/#"]
-    lines += ["", "user dashboard", f"topic read {site}/#", f"topic write {site}/+/cmd/+"]
+    lines += ["topic write reply/#", "", "user display", f"topic read {site}/#"]
+    lines += ["", "user dashboard", f"topic read {site}/#", "topic read reply/#", f"topic write {site}/+/cmd/+"]
     if roles.home_assistant is not None:
         lines += [f"topic read {roles.home_assistant}/#", f"topic write {roles.home_assistant}/status"]
     lines += [f"topic read {pattern}" for pattern in roles.mapped]
@@ -85,8 +86,20 @@ def write_files(folder: Path, *, host: str, port: int, passwords: dict[str, str]
         f"password_file {secret}\nacl_file {rules}\n"
         f"persistence true\npersistence_location {folder}/\n"
         "autosave_on_changes true\nautosave_interval 1\n"
+        f"message_size_limit {LARGEST}\n"
         "set_tcp_nodelay true\nmax_queued_messages 10000\nmax_queued_bytes 67108864\nmax_inflight_messages 100\n"
         f"log_dest stderr\nlog_type error\nlog_type warning\n{user}",
         encoding="utf-8",
     )
     return config
+
+
+def write_tools(folder: Path, *, host: str, port: int, user: str, password: str) -> Path:
+    """Write the settings that mosquitto's clients look for below XDG_CONFIG_HOME; returns what that must be."""
+    tools = folder / "dashboard"
+    tools.mkdir(mode=0o700, exist_ok=True)
+    for program in ("mosquitto_sub", "mosquitto_pub", "mosquitto_rr"):
+        path = tools / program
+        path.touch(mode=0o600)
+        path.write_text(f"-h {host}\n-p {port}\n-u {user}\n-P {password}\n", encoding="utf-8")
+    return tools

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -16,6 +17,7 @@ from controller.adapters.mapping_file import load_mapping
 from controller.ask import AskError, address, ask, chosen_station
 from controller.asyncapi import render
 from controller.broker import BrokerError
+from controller.broker_checks import ACCESS, access_checks
 from controller.calibrate import calibrate
 from controller.calibration_file import calibrated, calibrations_of, file_of, load_calibrated, read
 from controller.calibration_guide import MOST_KG, CalibrateError, Wish
@@ -42,6 +44,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+Broker = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CABLE_STATION_BROKER",
+        help="its URL, or the folder (XDG_CONFIG_HOME=…) that a gateway with a broker of its own names at its start; "
+        "a URL with a password is safer in the environment, which `ps` does not show",
+    ),
+]
 
 
 @app.callback()
@@ -124,6 +135,11 @@ def run_command(
         mapping = load_mapping(config, gym)
     except ConfigError as error:
         end(error, code=2, voice=voice)
+    for each in access_checks(gym.broker, now=datetime.now(UTC)):
+        if each.severity == "error" and (check or each.what == ACCESS):
+            end(ConfigError(f"{config}: {each.text}"), code=2, voice=voice)
+        if each.severity != "info":
+            voice(f"{config}: {each.text}")
     if check:
         voice(f"{config}: right; {len(gym.station)} station{'s' if len(gym.station) > 1 else ''}")
         for line in calibrations_of(config, gym):
@@ -139,6 +155,8 @@ def run_command(
 
     try:
         asyncio.run(runtime.run(started=started))
+    except ConfigError as error:
+        end(error, code=2, voice=voice)
     except (BrokerError, OutboxError, OSError) as error:
         end(error, code=1, voice=voice)
 
@@ -169,7 +187,7 @@ def tare_command(
     *,
     station: Annotated[str | None, typer.Option(help="its id; not needed where there is one")] = None,
     side: Annotated[Literal["left", "right"] | None, typer.Option(help="without it both")] = None,
-    broker: Annotated[str | None, typer.Option(help="its URL, where the gateway started one of its own")] = None,
+    broker: Broker = None,
 ) -> None:
     """Take the force as it stands for zero, at a station that runs; its cables must rest, unloaded."""
     try:
@@ -196,7 +214,7 @@ def identify_command(
     station: Annotated[str | None, typer.Option(help="its id; not needed where there is one")] = None,
     board: Annotated[str | None, typer.Option(help="its id; without it all boards of the station")] = None,
     seconds: Annotated[int, typer.Option(help="so long it blinks", min=1, max=60)] = 5,
-    broker: Annotated[str | None, typer.Option(help="its URL, where the gateway started one of its own")] = None,
+    broker: Broker = None,
 ) -> None:
     """Let a board of a station that runs blink, so that one can see which it is."""
     try:
@@ -255,7 +273,8 @@ def doctor_command(
     except (ConfigError, AskError) as error:
         end(error, code=2)
     stations = [calibrated(each, entries) for each in chosen]
-    if not asyncio.run(doctor(stations, same=twice(gym.station), seconds=seconds, console=Console(highlight=False))):
+    console, same = Console(highlight=False), twice(gym.station)
+    if not asyncio.run(doctor(stations, broker=gym.broker, same=same, seconds=seconds, console=console)):
         raise typer.Exit(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -30,6 +31,7 @@ class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     request: Annotated[str, Meta(min_length=1, max_length=128)]
     issued_at: Annotated[int, Meta(ge=0, le=LAST_INSTANT)]  # Unix ms
     expires_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    station: str | None = None  # which one it is meant for; another one refuses it
 
 
 class Tare(Command, frozen=True, kw_only=True):
@@ -46,8 +48,38 @@ class Select(Command, frozen=True, kw_only=True):
     load_kg: Annotated[float, Meta(gt=0, le=1000)] | None = None
 
 
+class SessionStart(Command, frozen=True, kw_only=True):
+    """Begin a session, of this person or of nobody known; one that runs is ended first."""
+
+    person: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class SessionEnd(Command, frozen=True, kw_only=True):
+    """End the session; the next rep begins another one."""
+
+
+class SetStart(Command, frozen=True, kw_only=True):
+    """Let the next rep begin a set, whatever runs."""
+
+
 class SetEnd(Command, frozen=True, kw_only=True):
     """Close the set now."""
+
+
+class SetUndo(Command, frozen=True, kw_only=True):
+    """Take back the last set that was closed."""
+
+
+class SetRestart(Command, frozen=True, kw_only=True):
+    """Take back the reps of the running set and begin it anew."""
+
+
+class Pause(Command, frozen=True, kw_only=True):
+    """Keep the set open over a rest, until `resume` or the next rep."""
+
+
+class Resume(Command, frozen=True, kw_only=True):
+    """End a pause; the set's rest counts on from here."""
 
 
 class Identify(Command, frozen=True, kw_only=True):
@@ -59,24 +91,40 @@ class Identify(Command, frozen=True, kw_only=True):
 
 COMMANDS: Final[dict[str, type[Command]]] = {
     "tare": Tare,
-    "select": Select,
-    "set_end": SetEnd,
     "identify": Identify,
+    "select": Select,
+    "session_start": SessionStart,
+    "session_end": SessionEnd,
+    "set_start": SetStart,
+    "set_end": SetEnd,
+    "set_undo": SetUndo,
+    "set_restart": SetRestart,
+    "pause": Pause,
+    "resume": Resume,
 }
 
 
-def checked(name: str, payload: bytes, *, now_ms: int) -> Command:
-    """The command in a payload. Raises Refused when it is unknown, malformed or stale."""
+def checked(
+    name: str, payload: bytes, *, now_ms: int, station: str | None = None, allowed: Collection[str] | None = None
+) -> Command:
+    """The command in a payload. Raises Refused when it is unknown, not allowed, malformed, another's, or stale.
+
+    station: who is asked; allowed: the commands that are carried out here, None: all.
+    """
     if len(payload) > LONGEST:
         raise Refused(f"malformed: {len(payload)} bytes are over the {LONGEST} that a command may have")
     request = _request_of(payload)
     kind = COMMANDS.get(name)
     if kind is None:
         raise Refused(f"there is no command {name!r}; known: {', '.join(sorted(COMMANDS))}", request=request)
+    if allowed is not None and name not in allowed:
+        raise Refused(f"not allowed here: broker.commands has no {name!r}", request=request)
     try:
         command = msgspec.json.decode(payload, type=kind)
     except NOT_JSON as error:
         raise Refused(f"malformed: {error}", request=request) from None
+    if station is not None and command.station not in (None, station):
+        raise Refused(f"it is for station {command.station!r}; this is {station!r}", request=request)
     age = (now_ms - command.issued_at) / 1000.0
     if age > command.expires_s:
         raise Refused(f"stale: issued {age:.1f} s ago, valid for {command.expires_s:g} s", request=request)

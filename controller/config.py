@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from controller.broker_rules import BROKER_FILES, broker_problem, without_account
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise
 from controller.display.access import is_loopback
 from controller.voice import LogFormat
@@ -23,6 +24,7 @@ from firmware_bridge.drivers import BoardConfig, check_url, link_problem, make_d
 
 Id = Annotated[str, Meta(pattern=r"^[a-z0-9-]+\Z")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
+Text = Annotated[str, Meta(min_length=1)]
 S = TypeVar("S", bound=Struct)
 
 
@@ -78,6 +80,31 @@ class BrokerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     others: list[str] = []  # URLs of the same broker's other nodes; a list in `url` is this and its first
     port: Port = 0
     kind: Literal["any", "mosquitto", "amqtt"] = "any"  # of the broker that is started
+    user: Text | None = None
+    password_file: Text | None = None
+    password_env: Text | None = None  # the name of an environment variable
+    ca: Text | None = None  # PEM, whom to trust; None: whom this system trusts
+    cert: Text | None = None  # PEM, our own
+    key: Text | None = None
+    plain: bool = False  # mqtt:// to another machine, everything in the clear
+    commands: list[str] | None = None  # which are carried out, None: all
+
+    @property
+    def tls(self) -> bool:
+        """Whether the broker is reached with TLS."""
+        return self.url.startswith("mqtts://")
+
+    @property
+    def has_password_in_url(self) -> bool:
+        """Whether whoever reads the file reads a password."""
+        return "@" in self.url and bool(urlsplit(self.url).password)
+
+    def __repr__(self) -> str:
+        """All but a password in the URL."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        fields |= {"url": without_account(self.url), "others": [without_account(url) for url in self.others]}
+        shown = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+        return f"BrokerConfig({shown})"
 
 
 class DisplayConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +114,11 @@ class DisplayConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     host: str = "127.0.0.1"
     port: Port = 8080
     token: str | None = None  # needed beyond loopback
+
+    def __repr__(self) -> str:
+        """All but the token."""
+        token = None if self.token is None else "…"
+        return f"DisplayConfig(enabled={self.enabled}, host={self.host!r}, port={self.port}, token={token})"
 
 
 class RecordingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,7 +175,7 @@ class GymConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     site: Id = "gym"
     gateway: Id = "gateway"
-    calibration: Annotated[str, Meta(min_length=1)] | None = None
+    calibration: Text | None = None
     broker: BrokerConfig = BrokerConfig()
     display: DisplayConfig = DisplayConfig()
     recording: RecordingConfig = RecordingConfig()
@@ -163,8 +195,11 @@ def outbox_path(config: GymConfig) -> Path | None:
 
 
 def load(path: Path) -> GymConfig:
-    """Read a configuration file. Raises ConfigError."""
-    return parse(read_text(path), name=str(path))
+    """Read a configuration file; the broker's files are beside it. Raises ConfigError."""
+    gym = parse(read_text(path), name=str(path))
+    named = {name: getattr(gym.broker, name) for name in BROKER_FILES}
+    found = {name: str(path.parent / file) for name, file in named.items() if file is not None}
+    return msgspec.structs.replace(gym, broker=msgspec.structs.replace(gym.broker, **found))
 
 
 def read_text(path: Path) -> str:
@@ -287,29 +322,7 @@ def _check(config: GymConfig) -> str | None:
         problem = _check_station(station, where)
         if problem is not None:
             return problem
-    return _check_broker(config.broker.url) or _check_others(config.broker) or _check_display(config.display)
-
-
-def _check_broker(url: str) -> str | None:
-    if url in ("auto", "none"):
-        return None
-    try:
-        parts = urlsplit(url)
-        is_right = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_right = False
-    return None if is_right else "broker.url: neither auto, none, nor an URL like mqtt://host:1883 or mqtts://host:8883"
-
-
-def _check_others(broker: BrokerConfig) -> str | None:
-    for url in broker.others:
-        if url in ("auto", "none") or broker.url in ("auto", "none") or _check_broker(url) is not None:
-            return "broker.url: a list holds the URLs of one broker's nodes, each like mqtt://host:1883"
-        if urlsplit(url).scheme != urlsplit(broker.url).scheme:
-            return "broker.url: the URLs of a list are all mqtt:// or all mqtts://"
-        if "@" in url:
-            return "broker.url: of a list only the first URL holds the account, which is that of all"
-    return None
+    return broker_problem(config.broker) or _check_display(config.display)
 
 
 def _check_display(display: DisplayConfig) -> str | None:

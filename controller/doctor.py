@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.board_checks import Check, Heard, board_checks
+from controller.broker_checks import access_checks, connection_check
 from controller.calibration_file import CalibratedStation
-from controller.config import StationConfig
+from controller.config import BrokerConfig, StationConfig
 from controller.conversation import Conversation
 from controller.core.diagnostic import diagnose
 from controller.diagnose import FIRST_MOMENT, MARKS
@@ -53,9 +55,14 @@ def twice(stations: Sequence[StationConfig]) -> list[str]:
 
 
 async def doctor(
-    stations: Sequence[CalibratedStation], *, same: Sequence[str], seconds: float, console: Console
+    stations: Sequence[CalibratedStation],
+    *,
+    broker: BrokerConfig,
+    same: Sequence[str],
+    seconds: float,
+    console: Console,
 ) -> bool:
-    """Examine all stations at once and end with what is wrong; same: from `twice`. False when anything is."""
+    """Examine broker and all stations, and end with what is wrong; same: from `twice`. False when anything is."""
     talk = Conversation(console)
     radio = Radio()
     with talk.waiting() as tell:
@@ -66,6 +73,7 @@ async def doctor(
                 for station in stations
             ]
     amiss = [("configuration", Check("boards", "error", text)) for text in same]
+    amiss += await _broker(broker, console)
     for examination in examinations:
         found = examination.result()
         for name, checks in found:
@@ -83,6 +91,17 @@ async def doctor(
         boards = sum(len(station.board) for station in stations)
         talk.say(f"sound: {boards} board{'s' if boards > 1 else ''}")
     return not errors
+
+
+async def _broker(config: BrokerConfig, console: Console) -> list[tuple[str, Check]]:
+    """Show how a configured broker is; returns what is amiss."""
+    checks = access_checks(config, now=datetime.now(UTC))
+    if config.url in ("auto", "none"):
+        return []
+    if not any(each.severity == "error" for each in checks):
+        checks.append(await connection_check(config))
+    _show("broker", checks, console)
+    return [("configuration", each) for each in checks if each.severity != "info"]
 
 
 class _Looks:

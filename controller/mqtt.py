@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -20,6 +21,7 @@ from controller.adapters.adapter import Adapter, Outgoing
 from controller.broker import Broker
 from controller.mqtt_connection import BrokerLost, Connection, answer, connection
 from controller.outbox import Outbox, Waiting, stamped
+from controller.ownership import Ownership
 from controller.voice import Said
 from protocols.events import CommandResult, Event, to_json
 from protocols.topics import StationTopics, commands, gateway_status, parse_command
@@ -34,6 +36,27 @@ TIMER: Final = 0.001  # s; timers round down
 FAREWELL_WITHIN: Final = 0.7  # s
 
 RETAINED: Final = frozenset({"state", "info", "health"})
+
+LONGEST_TOPIC: Final = 200  # characters of a topic that somebody else chose
+MOST_ANSWERS: Final = 1000  # that wait; whoever floods us with commands loses the oldest
+REPLIES: Final = "reply/"  # where answers go besides a station's own topics, for whoever asks with MQTT 5
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer to a command."""
+
+    topic: str
+    payload: bytes
+    correlation: bytes | None
+
+
+def may_reply(topic: str | None, *, usual: str) -> bool:
+    """Whether an answer may also go where its asker wants it: never where it would be taken for something else."""
+    if topic is None or not topic.startswith((REPLIES, f"{usual}/")):
+        return False
+    return len(topic) <= LONGEST_TOPIC and not any(sign in topic for sign in "+#\0")
+
 
 Commanded = Callable[[str, str, bytes], Awaitable[CommandResult]]
 
@@ -65,13 +88,18 @@ class Publisher:
         self._commanded = commanded
         self._say = say
         self._adapters = adapters
-        self._answers: deque[tuple[str, bytes]] = deque()
+        self._answers: deque[Answer] = deque(maxlen=MOST_ANSWERS)
+        self._site = site
+        self._unwanted: set[str] = set()  # what has been said of messages that are no commands for us
         self._retained = {topics.of("status"): b"offline" for topics in self._topics.values()}
         self._changed: dict[str, bytes] = {}  # of what is retained, what the broker has not got yet
         self._telemetry: dict[str, tuple[str, bytes]] = {}  # by name, the topic and what is to be shown
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._refusals: set[str] = set()
+        self._ownership = (
+            Ownership(site=site, gateway=gateway, stations=stations, say=say) if broker.kind == "external" else None
+        )
         self._v5 = broker.kind != "amqtt"
         self._v5_known = broker.kind != "external"
 
@@ -176,6 +204,8 @@ class Publisher:
         return True
 
     async def _connection(self) -> None:
+        if self._ownership is not None:
+            await self._ownership.free(self.broker, v5=self._v5)
         async with connection(
             self.broker, identifier=self._identifier, v5=self._v5, will_topic=self._gateway_status, will=b"offline"
         ) as link:
@@ -186,6 +216,10 @@ class Publisher:
                 for pattern in adapter.patterns:
                     await link.may_subscribe(pattern)
                 self._adapt(adapter.connected())
+            for topic in self._ownership.topics if self._ownership is not None else ():
+                assert self._ownership is not None
+                await link.may_subscribe(topic)
+                await self._tell(link, topic, self._ownership.word)
             self._changed = dict(self._retained)
             self._v5_known = True
             self.connected.set()
@@ -211,21 +245,36 @@ class Publisher:
 
     async def _read(self, link: Connection) -> None:
         """Carry out commands as they come, one after the other."""
-        async for topic, payload, retained in link.messages():
-            named = parse_command(topic)
+        async for message in link.messages():
+            if self._ownership is not None and message.topic in self._ownership.topics:
+                self._ownership.heard(message.topic, message.payload, retained=message.retained)
+                continue
+            named = parse_command(message.topic)
             if named is None:
                 for adapter in self._adapters:
-                    self._adapt(adapter.heard(topic, payload, retained=retained))
+                    self._adapt(adapter.heard(message.topic, message.payload, retained=message.retained))
                 self._wake.set()
                 continue
-            _, station, name = named
-            if retained:  # it would be carried out again at every connect
-                text = f"broker {self.broker.url}: {topic}: a retained command is ignored; send it without retain"
-                self._say(Said(text, level="warning", station=station))
+            if named[0] != self._site or named[1] not in self._topics:
+                self._not_ours("messages that are no commands for this gateway are ignored; check its access rules")
                 continue
-            result = await self._commanded(station, name, payload)
-            self._answers.append((self._topics[station].result(name), to_json(result)))
+            if message.retained:  # it would be carried out again at every connect
+                self._not_ours("a retained command is ignored; send it without retain")
+                continue
+            _, station, name = named
+            result = await self._commanded(station, name, message.payload)
+            answer = Answer(self._topics[station].result(name), to_json(result), message.correlation)
+            self._answers.append(answer)
+            if may_reply(message.reply_to, usual=answer.topic):
+                assert message.reply_to is not None
+                self._answers.append(replace(answer, topic=message.reply_to))
             self._wake.set()
+
+    def _not_ours(self, why: str) -> None:
+        """Say once that something which came is not carried out; a flood of it is one line."""
+        if why not in self._unwanted:
+            self._unwanted.add(why)
+            self._say(f"broker {self.broker.url}: {why}")
 
     async def _write(self, link: Connection) -> None:
         """The one task that publishes: answers and the latest of all first, since they are few; then events."""
@@ -266,8 +315,10 @@ class Publisher:
 
     async def _urgent(self, link: Connection) -> None:
         while self._answers:
-            await self._tell(link, *self._answers[0], retain=False)
-            self._answers.popleft()
+            one = self._answers.popleft()
+            refused = await link.reply(one.topic, one.payload, correlation=one.correlation, within=PUBLISH_WITHIN)
+            if refused is not None:
+                self._not_ours(f"refuses an answer to a command: {refused}; check its access rules")
         while self._changed:  # all at once: one after the other, a slow broker would never get to the events
             sent = [
                 (topic, payload, link.begin(topic, payload, retain=True))
@@ -299,6 +350,8 @@ class Publisher:
 def _trouble(error: BrokerLost, *, lost: bool) -> str:
     if lost:
         return f"lost: {error}"
+    if error.advice is not None:
+        return f"{error}; {error.advice}"
     if error.answered:
-        return f"will not have us: {error}; check its version, and user and password in broker.url"
+        return f"will not have us: {error}; check its version, and the account in [broker]"
     return f"cannot be reached: {error}; is it running, and is broker.url right"

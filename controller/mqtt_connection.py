@@ -4,6 +4,8 @@
 - A publish does not wake when the link drops: here every one that waits is woken.
 - A client used again over a reconnect can wedge: a Connection lives once.
 - A client whose CONNECT is not answered leaves its socket open: here it is closed.
+- What is wrong with a certificate comes as OpenSSL's words: here it says what to do.
+- A TLS handshake that fails leaves its socket open: here it is closed.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import contextlib
 import logging
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import aiomqtt
@@ -23,6 +26,7 @@ from paho.mqtt.properties import Properties
 
 from controller.adapters.cloud_events import CONTENT_TYPE, attributes
 from controller.broker import Broker
+from controller.config import ConfigError
 
 KEEPALIVE: Final = 4  # s; a half-open link is noticed after twice as long, and paho looks once a second
 TCP_WITHIN: Final = 2.0  # s; also what an end of the program may have to wait for
@@ -30,15 +34,20 @@ CONNACK_WITHIN: Final = 2.0  # s; some brokers never answer a version they do no
 LEAVE_WITHIN: Final = 0.5  # s for the broker to see our DISCONNECT
 REFUSED: Final = 128  # reason codes from here on
 MOST_INCOMING: Final = 1000  # messages; more are thrown away
+LARGEST_INCOMING: Final = 65_536  # bytes of a message; a broker of MQTT 5 keeps larger ones from us
 PAHO_WINDOW: Final = 100  # messages of QoS 1 that paho itself lets under way
 
 
 class BrokerLost(Exception):  # noqa: N818 - a state of the world
-    """There is no connection, or no longer. answered: somebody was there, and would not have us."""
+    """There is no connection, or no longer. answered: somebody was there, and would not have us.
 
-    def __init__(self, why: str, *, answered: bool) -> None:
+    advice: what to do, where that is known.
+    """
+
+    def __init__(self, why: str, *, answered: bool, advice: str | None = None) -> None:
         super().__init__(why)
         self.answered = answered
+        self.advice = advice
 
 
 class _Client(aiomqtt.Client):
@@ -88,6 +97,29 @@ class _Client(aiomqtt.Client):
             self._misc_task.cancel()
 
 
+class _TlsSocket(ssl.SSLSocket):
+    """A socket that a failed handshake closes."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in the standard library
+        """Agree on TLS with the other end."""
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message that came. reply_to, correlation: where and with what its sender wants an answer, MQTT 5."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    reply_to: str | None = None
+    correlation: bytes | None = None
+
+
 class Connection:
     """What the publisher needs of a connected client."""
 
@@ -105,6 +137,15 @@ class Connection:
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False, within: float) -> str | None:
         """Send with QoS 1 and wait for the answer: None, or why it was refused. Raises BrokerLost."""
         return await answer(self.begin(topic, payload, retain=retain), within=within)
+
+    async def reply(self, topic: str, payload: bytes, *, correlation: bytes | None, within: float) -> str | None:
+        """The same for an answer, with what its asker knows it by where the broker speaks MQTT 5."""
+        properties = None
+        if self.v5 and correlation is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.CorrelationData = correlation
+        sent = self._client.begin(topic, payload, qos=1, retain=False, properties=properties)
+        return await answer(sent, within=within)
 
     async def show(self, topic: str, payload: bytes, *, expires_s: int, within: float) -> None:
         """Send with QoS 0 and wait until it has left this machine's queue. Raises BrokerLost."""
@@ -133,11 +174,18 @@ class Connection:
             return False
         return True
 
-    async def messages(self) -> AsyncIterator[tuple[str, bytes, bool]]:
-        """Topic, payload, and whether it had been retained, of all that comes. Ends by raising BrokerLost."""
+    async def messages(self) -> AsyncIterator[Incoming]:
+        """All that comes. Ends by raising BrokerLost."""
         try:
             async for message in self._client.messages:
-                yield str(message.topic), message.payload, message.retain
+                wanted = message.properties
+                yield Incoming(
+                    topic=str(message.topic),
+                    payload=message.payload,
+                    retained=message.retain,
+                    reply_to=getattr(wanted, "ResponseTopic", None),
+                    correlation=getattr(wanted, "CorrelationData", None),
+                )
         except MqttError as error:
             raise BrokerLost(str(error.__cause__ or error), answered=True) from None
 
@@ -157,6 +205,15 @@ async def connection(
 ) -> AsyncIterator[Connection]:
     """Connect, with a retained last will where a topic is given for it. Raises BrokerLost."""
     account = broker.gateway
+    try:
+        tls_context = broker.tls.context() if broker.tls is not None else None
+    except ConfigError as error:
+        raise BrokerLost(str(error), answered=False, advice="put the file right") from None
+    if tls_context is not None:
+        tls_context.sslsocket_class = _TlsSocket
+    limits = Properties(PacketTypes.CONNECT) if v5 else None  # type: ignore[no-untyped-call]
+    if limits is not None:
+        limits.MaximumPacketSize = LARGEST_INCOMING
     client = _Client(
         broker.host,
         broker.port,
@@ -166,18 +223,21 @@ async def connection(
         protocol=ProtocolVersion.V5 if v5 else ProtocolVersion.V311,
         will=aiomqtt.Will(will_topic, will, qos=1, retain=True) if will_topic is not None else None,
         clean_session=None if v5 else True,
+        properties=limits,
         timeout=CONNACK_WITHIN,
         keepalive=KEEPALIVE,
         max_queued_incoming_messages=MOST_INCOMING,
         max_inflight_messages=PAHO_WINDOW,
         logger=_silent(),
-        tls_context=ssl.create_default_context() if broker.tls else None,
+        tls_context=tls_context,
     )
     try:
         await client.__aenter__()
     except MqttError as error:
         answered = client._client.socket() is not None or isinstance(error, aiomqtt.MqttCodeError)  # noqa: SLF001
         client.abandon()
+        if broker.tls is not None and isinstance(error.__context__, ssl.SSLError | ConnectionResetError):
+            raise _distrust(error.__context__) from None
         why = "no answer to CONNECT" if str(error) == "Operation timed out" else str(error)
         raise BrokerLost(why, answered=answered) from None
     except BaseException:
@@ -205,6 +265,19 @@ def _cloud_event(topic: str, payload: bytes) -> Properties | None:
     properties.PayloadFormatIndicator = 1
     properties.UserProperty = found
     return properties
+
+
+def _distrust(error: OSError) -> BrokerLost:
+    """Why there is no connection with TLS."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = f"its certificate is not accepted: {error.verify_message.rstrip('.').lower()}"
+        advice = (
+            "see that broker.url has the host name of the certificate, broker.ca who signed it, and the clock is right"
+        )
+        return BrokerLost(why, answered=False, advice=advice)
+    reason = getattr(error, "reason", None) or error.strerror or "no TLS"
+    advice = "see that this port speaks TLS, and broker.cert is one that it accepts"
+    return BrokerLost(f"no connection with TLS: {reason.replace('_', ' ').lower()}", answered=False, advice=advice)
 
 
 def _why(disconnected: asyncio.Future[None]) -> str:

@@ -185,6 +185,9 @@ class _Summary:
         self._console.print(f"{rep.side:>5} {rep.rep:2d}  {'  '.join(parts)}{marks}  {rep.flags}")
 
     def _set(self, summary: SetSummary) -> None:
+        if summary.retracts is not None:
+            self._console.print(f"set {summary.set} taken back")
+            return
         table = Table(
             "side", "reps", "partial", "ROM m", "velocity m/s", "force N", title=f"set {summary.set}, {summary.shape}"
         )

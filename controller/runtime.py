@@ -217,7 +217,7 @@ class Runtime:
                 runner.output_problem(name, detail)
 
     async def _command(self, station: str, name: str, payload: bytes) -> CommandResult:
-        return await self.stations[station].command(name, payload)
+        return await self.stations[station].command(name, payload, allowed=self.config.broker.commands)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

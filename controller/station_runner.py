@@ -6,7 +6,7 @@ import asyncio
 import functools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -289,11 +289,11 @@ class StationRunner:
 
     # -- commands
 
-    async def command(self, name: str, payload: bytes) -> CommandResult:
+    async def command(self, name: str, payload: bytes, *, allowed: Collection[str] | None = None) -> CommandResult:
         """Check a command, carry it out, and say how that went."""
         now_ms = time.time_ns() // 1_000_000
         try:
-            command = checked(name, payload, now_ms=now_ms)
+            command = checked(name, payload, now_ms=now_ms, station=self.config.id, allowed=allowed)
         except Refused as refused:
             return CommandResult(ts=now_ms, request=refused.request, state="refused", reason=str(refused))
         reason: str | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import msgspec
+
 from controller.core.announcement import Announcement
 from controller.core.rep_metrics import Measures
 from controller.core.sensor_truth import KINDS
@@ -61,6 +63,7 @@ class EventMaker:
         self.anchor = identity.unix_anchor
         self.now = 0.0  # s, stream time of the sample at hand
         self._station = settings.station
+        self._first_session = identity.session
         self.seq = identity.first_seq  # of the next event
         self._out: list[AnyEvent] = []
 
@@ -68,6 +71,10 @@ class EventMaker:
     def ts(self) -> int:
         """The station's time in integer milliseconds."""
         return round((self.anchor + self.now) * 1000.0)
+
+    def begin_session(self, number: int) -> None:
+        """Events are of another session from now on; its name follows from the recording's, so that a replay has it."""
+        self.identity = msgspec.structs.replace(self.identity, session=f"{self._first_session}-{number}")
 
     def add(self, kind: type[E], number: int, **fields: Any) -> E:
         """Make an event of set `number` and put it into the log."""

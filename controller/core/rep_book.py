@@ -158,7 +158,15 @@ class RepBook:
                 self._pair(left, right, shape=shape)
         return pairs
 
-    def next_set(self) -> None:
-        """Open the page of the next set."""
-        self.running = RunningSet(number=self.running.number + 1)
+    def discard(self) -> None:
+        """Take back all of the running set, which begins anew under its number."""
+        for name in SIDES:
+            self._retract_provisional(name)
+            if self.running.reps[name]:
+                self.retract(name, len(self.running.reps[name]))
+        self.open(self.running.number)
+
+    def open(self, number: int) -> None:
+        """Open the page of a set."""
+        self.running = RunningSet(number=number)
         self._pairs.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from controller.core.asymmetry import Result
@@ -61,25 +62,60 @@ def pair_fields(
     }
 
 
+Alone = tuple[SetSummary, list[Counted], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """A set of the session that stands, and what must be known to take it back."""
+
+    summary: SetSummary
+    comparison: Comparison | None
+    alone_before: Alone | None
+    reps: dict[SideName, int]
+    work: float | None
+
+
 class SetSummariser:
     """Closes sets, keeps the session's totals, and compares single-side sets with each other."""
 
     def __init__(self, make: EventMaker) -> None:
         self._make = make
-        self._alone: tuple[SetSummary, list[Counted], float] | None = None  # the last single-side set
-        self._sets = 0
-        self._reps: dict[SideName, int] = dict.fromkeys(SIDES, 0)
-        self._work: float | None = None
+        self._alone: Alone | None = None  # the last single-side set
+        self._closed: list[_Closed] = []
 
     @property
     def totals(self) -> dict[str, Any]:
         """What the session adds up to."""
+        work = [each.work for each in self._closed if each.work is not None]
         return {
-            "sets": self._sets,
-            "left_reps": self._reps["left"],
-            "right_reps": self._reps["right"],
-            "work_j": rounded(self._work, 3),
+            "sets": len(self._closed),
+            **{f"{side}_reps": sum(each.reps[side] for each in self._closed) for side in SIDES},
+            "work_j": rounded(sum(work), 3) if work else None,
         }
+
+    @property
+    def last(self) -> SetSummary | None:
+        """The session's last set that stands."""
+        return self._closed[-1].summary if self._closed else None
+
+    def undo(self) -> bool:
+        """Take back the last set that stands, and the comparison that it made; False where there is none."""
+        if not self._closed:
+            return False
+        gone = self._closed.pop()
+        self._alone = gone.alone_before
+        summary, compared = gone.summary, gone.comparison
+        if compared is not None:
+            self._make.add(
+                Comparison, compared.set, exercise=compared.exercise, left_set=compared.left_set,
+                right_set=compared.right_set, index=compared.index, retracts=compared.id,
+            )  # fmt: skip
+        self._make.add(
+            SetSummary, summary.set, exercise=summary.exercise, person=summary.person, shape=summary.shape,
+            index=summary.index, retracts=summary.id,
+        )  # fmt: skip
+        return True
 
     def close(
         self,
@@ -147,13 +183,10 @@ class SetSummariser:
             **_index_fields(result, exercise),
             **fields,
         )
-        self._sets += 1
-        for side in SIDES:
-            self._reps[side] += len(running.reps[side])
-        if work is not None:
-            self._work = (self._work or 0.0) + work
-        if spoilt_by is None:
-            self._compare(summary, full, shape, sides, settings)
+        alone = self._alone
+        comparison = self._compare(summary, full, shape, sides, settings) if spoilt_by is None else None
+        reps = {side: len(running.reps[side]) for side in SIDES}
+        self._closed.append(_Closed(summary, comparison, alone, reps, work))
         return summary
 
     def _compare(
@@ -163,18 +196,18 @@ class SetSummariser:
         shape: Shape,
         sides: dict[SideName, Side],
         settings: CoreSettings,
-    ) -> None:
+    ) -> Comparison | None:
         if shape not in ("left_only", "right_only") or settings.exercise.cables_are == "one_limb_pair":
             self._alone = None
-            return
+            return None
         side: SideName = "left" if shape == "left_only" else "right"
         before, self._alone = self._alone, (summary, full[side], self._make.now)
         if before is None or before[0].shape == shape or summary.t_start is None or before[0].t_end is None:
-            return
+            return None
         other, reps, _ = before
         same = other.exercise == summary.exercise and _same_load(other.load_kg, summary.load_kg)
         if not same or summary.t_start - before[0].t_end > settings.exercise.side_gap_s:
-            return
+            return None
         left, right = (full[side], reps) if side == "left" else (reps, full[side])
         facet = summary.facet or "mean_force"
         references: dict[SideName, float | None] = {"left": None, "right": None}
@@ -182,7 +215,8 @@ class SetSummariser:
         calibrations = _calibrations(sides, facet)
         result = asymmetry(pairs, references, settings.exercise, facet=facet, calibrations=calibrations)
         reasons = {"asymmetry_pct": result.reason} if result.value is None and result.reason else {}
-        self._make.add(
+        self._alone = None
+        return self._make.add(
             Comparison,
             summary.set,
             exercise=summary.exercise,
@@ -193,7 +227,6 @@ class SetSummariser:
             reasons=reasons_text(reasons),
             **_index_fields(result, settings.exercise),
         )
-        self._alone = None
 
 
 def _index_fields(result: Result, exercise: Exercise) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -14,14 +15,16 @@ from controller.core.set_summary import SetSummariser
 from controller.core.settings import ChannelCalibration, CoreSettings, Exercise, Identity
 from controller.core.side import Side
 from controller.core.silence import SILENT_AFTER, Silence
-from protocols.events import SIDES, AnyEvent, Session, SetSummary, Severity, State, Telemetry
+from controller.core.tare import LOADED, MOVING, tare
+from protocols.events import SIDES, AnyEvent, Session, Severity, State, Telemetry
 from protocols.events import Side as SideName
 
 ALGORITHM: Final = "1"
 INTERRUPTED_AFTER: Final = 60.0  # s of silence that close a set
+PAUSED_AT_MOST: Final = 600.0  # s; a pause that nobody ends must not join one person's set to the next one's
+NEED_A_SET: Final = frozenset({"set_end", "set_restart", "pause", "resume"})
+NEED_REST: Final = frozenset({"session_start", "session_end", "set_restart"})  # a rep would be cut in two
 ACTIVE_FOR: Final = 1.0  # s
-MOVING: Final = 0.02  # m/s
-LOADED: Final = 15.0  # N
 
 
 class Station:
@@ -38,7 +41,8 @@ class Station:
         self._silence = Silence()
         self._now: float | None = None
         self._active_at = -1e9
-        self._last_set: SetSummary | None = None
+        self._sessions = 0
+        self._in_session = False
         self._finished = False
 
     # -- what the station is made of
@@ -138,18 +142,25 @@ class Station:
             self._faults.end(name, side, detail)
 
     def command(self, t: float, name: str, fields: dict[str, Any]) -> str | None:
-        """Carry out tare, select or set_end. Returns None when done, else why it is refused."""
+        """Carry out a command. Returns None when done, else why it is refused."""
         self.advance(t)
-        if name == "tare":
-            return self._tare(fields.get("side"))
-        if name == "set_end":
-            if self._book.running.empty:
-                return "no set is running"
-            self._close()
-            return None
-        if name == "select":
-            return self._select(fields)
-        return f"unknown command {name!r}"
+        if name in NEED_A_SET and self._book.running.empty:
+            return "no set is running"
+        if name in NEED_REST and any(side.busy for side in self._sides.values()):
+            return "a rep is under way; let the cables rest"
+        orders: dict[str, Callable[[dict[str, Any]], str | None]] = {
+            "tare": self._tare,
+            "select": self._select,
+            "session_start": self._start_session,
+            "session_end": self._stop_session,
+            "set_start": self._end_set,
+            "set_end": self._end_set,
+            "set_undo": self._undo_set,
+            "set_restart": self._restart_set,
+            "pause": self._pause_set,
+            "resume": self._resume_set,
+        }
+        return orders[name](fields) if name in orders else f"unknown command {name!r}"
 
     def finish(self, *, interrupted: bool = False) -> None:
         """The stream is over: close what is open. interrupted: nobody ended it."""
@@ -162,10 +173,7 @@ class Station:
                 self._enter(name, self._sides[name])
         if interrupted:
             self._book.running.flag("interrupted")
-        self._close()
-        totals = self._summariser.totals
-        state = "interrupted" if interrupted else "ended"
-        self._make.add(Session, self._book.running.number, state=state, person=self.settings.person, **totals)
+        self._end_session(interrupted=interrupted)
 
     def drain(self) -> list[AnyEvent]:
         """The events since the last call, in order."""
@@ -177,7 +185,7 @@ class Station:
         if self._now is None:
             self._now = t
             self._make.now = t
-            self._make.add(Session, self._book.running.number, state="started", person=self.settings.person)
+            self._begin_session()
             return
         if t < self._now:
             raise ValueError(f"time runs back from {self._now} to {t}")
@@ -210,9 +218,21 @@ class Station:
             if said.status == "retracted":
                 self._book.retract(name, said.take_back)
                 continue
-            if said.measures is not None and self._rested(said.measures.t_start) >= exercise.set_gap_s:
-                self._close()  # handling held it open
+            if said.measures is not None:
+                self._rep_begins(said.measures.t_start)
             self._book.enter(name, side, said)
+            if said.measures is not None and said.status == "final":
+                self._silence.rep_ends(said.measures.t_top)
+
+    def _rep_begins(self, t: float) -> None:
+        """A rep that began at t is entered: it ends a pause, and opens a set or a session where none runs."""
+        paused = self._silence.paused_since
+        if paused is not None and t >= paused:
+            self._silence.resume(t)
+        if self._silence.paused_since is None and self._rested(t) >= self.exercise.set_gap_s:
+            self._close()  # handling held it open
+        if not self._in_session:
+            self._begin_session()
 
     def _maybe_close(self, t: float) -> None:
         if self._book.running.empty:
@@ -220,6 +240,9 @@ class Station:
         if self._silence.lasts >= INTERRUPTED_AFTER:
             self._book.running.flag("interrupted")
             self._close()
+        elif self._silence.paused_since is not None:
+            if t - self._silence.paused_since >= PAUSED_AT_MOST:
+                self._silence.resume(self._silence.paused_since + PAUSED_AT_MOST)
         elif not any(side.busy for side in self._sides.values()) and self._rested(t) >= self.exercise.set_gap_s:
             self._close()
 
@@ -238,30 +261,72 @@ class Station:
             return
         self._faults.flag_set()
         pairs = self._book.settle_pairs(shape)
-        self._last_set = self._summariser.close(
+        self._summariser.close(
             running, pairs, shape, self._sides, self.settings, spoilt_by=self._faults.spoilt_by(shape)
         )
+        self._fresh_set(running.number + 1)
+
+    def _fresh_set(self, number: int) -> None:
+        self._book.open(number)
         for side in self._sides.values():
             side.new_set()
-        self._book.next_set()
-        self._silence.frozen = 0.0
+        self._silence.new_set()
+
+    def _begin_session(self) -> None:
+        """The first one keeps the recording's name; each further one has a name of its own and begins with set 1."""
+        self._sessions += 1
+        self._in_session = True
+        if self._sessions > 1:
+            self._make.begin_session(self._sessions)
+            self._summariser = SetSummariser(self._make)
+            self._book.open(1)
+        self._make.add(Session, self._book.running.number, state="started", person=self.settings.person)
+
+    def _end_session(self, *, interrupted: bool = False) -> None:
+        self._close()
+        if not self._in_session:
+            return
+        self._in_session = False
+        state, totals = "interrupted" if interrupted else "ended", self._summariser.totals
+        self._make.add(Session, self._book.running.number, state=state, person=self.settings.person, **totals)
+
+    def _start_session(self, fields: dict[str, Any]) -> None:
+        self._end_session()
+        self.settings = msgspec.structs.replace(self.settings, person=fields.get("person"))
+        self._begin_session()
 
     # -- commands
 
-    def _tare(self, side: object) -> str | None:
-        names = [name for name in SIDES if name in self._sides and (side is None or name == side)]
-        if not names:
-            return f"there is no side {side!r}"
-        for name in names:
-            each = self._sides[name]
-            if each.cable.over_zero is None:
-                return f"the {name} side has no force to tare"
-            if each.busy or abs(each.velocity or 0.0) > MOVING:
-                return f"the {name} cable is moving; let it rest"
-            if self._book.running.reps[name] and each.cable.over_zero > LOADED:
-                return f"the {name} cable is loaded; put the handle down"
-        for name in names:
-            self._sides[name].tare()
+    def _tare(self, fields: dict[str, Any]) -> str | None:
+        return tare(self._sides, self._book.running, fields.get("side"))
+
+    def _end_set(self, _fields: dict[str, Any]) -> None:
+        self._close()
+
+    def _undo_set(self, _fields: dict[str, Any]) -> str | None:
+        return None if self._summariser.undo() else "there is no set to take back"
+
+    def _restart_set(self, _fields: dict[str, Any]) -> None:
+        self._book.discard()
+        self._fresh_set(self._book.running.number)
+
+    def _pause_set(self, _fields: dict[str, Any]) -> str | None:
+        if self._silence.paused_since is not None:
+            return "the set is paused already"
+        self._book.running.flag("paused")
+        self._silence.pause(self._make.now)
+        return None
+
+    def _resume_set(self, _fields: dict[str, Any]) -> str | None:
+        if self._silence.paused_since is None:
+            return "the set is not paused"
+        self._silence.resume(self._make.now)
+        return None
+
+    def _stop_session(self, _fields: dict[str, Any]) -> str | None:
+        if not self._in_session:
+            return "no session is running"
+        self._end_session()
         return None
 
     def _select(self, fields: dict[str, Any]) -> str | None:
@@ -302,6 +367,11 @@ class Station:
         return self._make.seq, self._book.running.number
 
     @property
+    def session(self) -> str:
+        """The name of the session that runs, or ran last."""
+        return self._make.identity.session
+
+    @property
     def ts(self) -> int:
         """The station's time in integer milliseconds."""
         return self._make.ts
@@ -315,7 +385,7 @@ class Station:
         """Where the station stands now."""
         return views.state(
             self._make, self.settings, self._sides,
-            running=self._book.running, last=self._last_set, faults=self._faults.names, now=self._now,
+            running=self._book.running, last=self._summariser.last, faults=self._faults.names, now=self._now,
         )  # fmt: skip
 
     def telemetry(self) -> Telemetry:

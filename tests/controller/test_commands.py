@@ -32,7 +32,7 @@ def payload(**fields: Any) -> bytes:
 
 def refusal(name: str, data: bytes, *, now_ms: int = NOW) -> Refused:
     with pytest.raises(Refused) as caught:
-        checked(name, data, now_ms=now_ms)
+        checked(name, data, now_ms=now_ms, station="row-1")
     return caught.value
 
 
@@ -55,12 +55,14 @@ def test_a_right_command_is_what_it_says(name: str, fields: dict[str, Any], comm
 @pytest.mark.parametrize(
     ("name", "fields", "reason"),
     [
-        ("tear", {}, "there is no command 'tear'; known: identify, select, set_end, tare"),
+        ("tear", {}, "there is no command 'tear'; known: identify, pause, resume, select, session_end, "),
         ("", {}, "there is no command ''"),
         ("tare", {"sides": "left"}, "malformed: Object contains unknown field `sides`"),
         ("tare", {"side": "middle"}, "malformed: Invalid enum value 'middle' - at `$.side`"),
         ("tare", {"side": ["left"]}, "malformed: Expected `str | null`, got `array` - at `$.side`"),
         ("tare", {"v": 2}, "malformed: Invalid enum value 2 - at `$.v`"),
+        ("tare", {"station": "row-2"}, "it is for station 'row-2'; this is 'row-1'"),
+        ("session_start", {"person": 7}, "malformed: Expected `str | null`, got `int` - at `$.person`"),
         ("set_end", {"side": "left"}, "malformed: Object contains unknown field `side`"),
         ("select", {"load_kg": 0}, "malformed: Expected `float` > 0.0 - at `$.load_kg`"),
         ("select", {"load_kg": "30"}, "malformed: Expected `float | null`, got `str` - at `$.load_kg`"),
@@ -103,6 +105,14 @@ def test_what_has_no_readable_request_is_refused_without_one(name: str, data: by
     refused = refusal(name, data)
     assert refused.request == ""
     assert str(refused).startswith("malformed: " if name in COMMANDS else "there is no command")
+
+
+def test_a_command_that_the_configuration_does_not_allow_is_refused_with_its_request() -> None:
+    for data in (payload(), payload(nonsense=True)):
+        with pytest.raises(Refused, match=r"^not allowed here: broker\.commands has no 'pause'$") as caught:
+            checked("pause", data, now_ms=NOW, allowed=["tare"])
+        assert caught.value.request == "r-1"
+    assert isinstance(checked("tare", payload(), now_ms=NOW, allowed=["tare"]), Command)
 
 
 def test_a_request_too_long_to_be_one_is_refused_under_its_beginning() -> None:

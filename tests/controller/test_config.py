@@ -47,7 +47,7 @@ def test_events_wait_beside_the_recordings_unless_another_place_is_named_or_none
 
 
 def test_a_broker_may_have_several_nodes_with_one_account() -> None:
-    text = '[broker]\nurl = ["mqtt://u:p@a:1884", "mqtt://b", "mqtt://c:1885"]\n'
+    text = '[broker]\nurl = ["mqtt://u:p@a:1884", "mqtt://b", "mqtt://c:1885"]\nplain = true\n'
     broker = parse(text + ROW, name="gym.toml").broker
     assert broker.url == "mqtt://u:p@a:1884"
     assert broker.others == ["mqtt://b", "mqtt://c:1885"]

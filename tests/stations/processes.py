@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shlex
 import signal
 import subprocess
 import sys
@@ -109,6 +110,13 @@ def station(config: Path) -> Iterator[Program]:
     """cable-station run, with every event on its output."""
     with program("-m", "controller.cli", "run", str(config), "--events") as running:
         yield running
+
+
+def url(running: Program) -> str:
+    """The broker's, or the folder with the account that may command, from what the gateway says at its start."""
+    words = shlex.split(running.says("to watch:"))
+    folder = next((word.partition("=")[2] for word in words if word.startswith("XDG_CONFIG_HOME=")), None)
+    return folder or f"mqtt://127.0.0.1:{words[words.index('-p') + 1]}"
 
 
 def write_config(folder: Path, text: str, *, broker: str = "none", display_port: int | None = None) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -15,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.broker import find_mosquitto, free_port
-from tests.stations.processes import WITHIN, Program, board, program, simulator, station, write_config
+from controller.broker import find_mosquitto, free_port, told
+from tests.stations.processes import WITHIN, Program, board, program, simulator, station, url, write_config
 
 pytestmark = [
     pytest.mark.broker,
@@ -101,9 +100,10 @@ def test_a_killed_gateway_leaves_no_child_and_no_folder(tmp_path: Path, monkeypa
 
 def test_a_ctrl_c_to_the_whole_group_lets_the_last_words_through(tmp_path: Path) -> None:
     with station(write_config(tmp_path, board(ABSENT), broker="mosquitto")) as running:
-        words = shlex.split(running.says("to watch:"))
-        port, user, password = (words[words.index(option) + 1] for option in ("-p", "-u", "-P"))
-        with watching(int(port), user=user, password=password) as listener:
+        reached = told(Path(url(running)))
+        assert reached.dashboard is not None
+        user, password = reached.dashboard.user, reached.dashboard.password
+        with watching(reached.port, user=user, password=password) as listener:
             listener.until(lambda: heard(listener, "_gateway/gateway/status")[-1:] == ["online"])
             below = descendants(running.process.pid)
             began = time.monotonic()
@@ -174,8 +174,9 @@ def test_a_broker_killed_in_mid_set_is_started_again_and_events_flow_on(tmp_path
     link = tmp_path / "port"
     config = write_config(tmp_path, board(f"serial://{link}"), broker="mosquitto")
     with simulator("pty", "--link", str(link), "--reps", "6"), station(config) as running:
-        words = shlex.split(running.says("to watch:"))
-        port, user, password = (words[words.index(option) + 1] for option in ("-p", "-u", "-P"))
+        reached = told(Path(url(running)))
+        assert reached.dashboard is not None
+        user, password = reached.dashboard.user, reached.dashboard.password
         running.until(lambda: len(running.events("rep")) >= 4, within=60.0)
         (guard,) = (pid for pid in descendants(running.process.pid) if descendants(pid))
         (inner,) = descendants(guard)
@@ -183,7 +184,7 @@ def test_a_broker_killed_in_mid_set_is_started_again_and_events_flow_on(tmp_path
         running.says("broker died")
         during = len(running.events("rep"))
         running.until(lambda: sum("connected" in line for line in list(running.err)) == 2)
-        with watching(int(port), user=user, password=password) as listener:
+        with watching(reached.port, user=user, password=password) as listener:
             running.until(lambda: len(running.events("rep")) >= during + 4, within=60.0)
             wanted = [event["id"] for event in running.events("rep")][-3:]
             listener.until(lambda: all(any(one in line for line in list(listener.out)) for one in wanted))

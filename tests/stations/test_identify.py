@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.stations.processes import board, simulator, station, write_config
+from tests.stations.processes import board, simulator, station, url, write_config
 from tests.stations.test_gateway import ABSENT
-from tests.stations.test_tare import KINDS, url
+from tests.stations.test_tare import KINDS
 
 
 def identify(config: Path, *options: str) -> tuple[int, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from controller.broker import find_mosquitto
-from tests.stations.processes import Program, board, simulator, station, write_config
+from tests.stations.processes import board, simulator, station, url, write_config
 from tests.stations.test_gateway import ABSENT, mosquitto
 
 KINDS = [
@@ -34,13 +33,6 @@ def tare(config: Path, *options: str) -> tuple[int, str]:
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     return done.returncode, line
-
-
-def url(running: Program) -> str:
-    """The broker's, with the account that may command, from what the gateway says at its start."""
-    words = shlex.split(running.says("to watch:"))
-    account = f"{words[words.index('-u') + 1]}:{words[words.index('-P') + 1]}@" if "-u" in words else ""
-    return f"mqtt://{account}127.0.0.1:{words[words.index('-p') + 1]}"
 
 
 @pytest.mark.parametrize("kind", KINDS)

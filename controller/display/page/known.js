@@ -13,16 +13,24 @@ export class Known {
   forget() {
     this.state = this.telemetry = this.set = this.comparison = this.info = this.health = this.status = this.cue = null;
     this.reps = { left: new Map(), right: new Map() }; // of the newest set, by number
-    this.repsSet = null;
+    this.repsSet = this.session = null;
     this.faults = new Map();
     this.at = {}; // kind -> performance.now() at which its newest payload was offered
   }
 
   take({ kind, payload, age_ms }, now) {
+    if (payload.session && payload.session !== this.session) this.#newSession(payload.session);
     this.at[kind === "rep" ? `rep ${payload.side}` : kind] = now - age_ms;
     if (kind === "rep") this.#takeRep(payload);
     else if (kind === "fault") this.#takeFault(payload);
     else this[kind] = payload;
+  }
+
+  // Sets are counted from 1 again.
+  #newSession(session) {
+    this.session = session;
+    this.set = this.comparison = this.repsSet = null;
+    this.reps = { left: new Map(), right: new Map() };
   }
 
   #takeRep(rep) {

@@ -1,0 +1,133 @@
+"""Who runs a station: one controller at a time, told by a retained word beside the station's status.
+
+A controller looks before it connects as itself, under a name of its own so that it takes no connection away. A word
+counts while the gateway that it names is online; the last will sees to that. Of two that begin at once the later word
+holds. Only for brokers that others can reach: one of our own has no other controller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from controller.broker import Broker
+from controller.mqtt_connection import BrokerLost, Connection, connection
+from protocols.topics import ROOT, StationTopics, gateway_status
+
+ECHO_WITHIN: Final = 1.0  # s; a broker that does not let us hear ourselves is believed after that
+
+
+class Owner(Struct, frozen=True, kw_only=True):
+    """Who runs a station."""
+
+    v: int = 1
+    gateway: str
+    instance: str  # of a process
+    host: str
+
+
+class Ownership:
+    """This process's claim to its stations."""
+
+    def __init__(self, *, site: str, gateway: str, stations: Sequence[str], say: Callable[[str], None]) -> None:
+        self._site, self._say = site, say
+        self._ours = Owner(gateway=gateway, instance=secrets.token_hex(4), host=socket.gethostname())
+        self._stations = {StationTopics(site, station).of("owner"): station for station in stations}
+        self._statuses = f"{ROOT}/{site}/_gateway/+/status"
+        self._claim = f"{ROOT}/{site}/_gateway/{gateway}/claim"
+        self._claimed: set[str] = set()
+
+    @property
+    def topics(self) -> list[str]:
+        """Where the words stand."""
+        return list(self._stations)
+
+    @property
+    def word(self) -> bytes:
+        """What is said there by us."""
+        return msgspec.json.encode(self._ours)
+
+    async def free(self, broker: Broker, *, v5: bool) -> None:
+        """Wait until no other controller runs one of our stations. Raises BrokerLost."""
+        self._claimed.clear()
+        name = f"cable-station-{self._site}-{self._ours.gateway}-{self._ours.instance}"
+        async with connection(broker, identifier=name, v5=v5) as link:
+            try:
+                for topic in (*self._stations, self._statuses, self._claim):
+                    await link.subscribe(topic)
+            except BrokerLost:
+                return  # its access rules let nobody look
+            owners: dict[str, Owner] = {}
+            online: dict[str, bool] = {}
+            echo = asyncio.create_task(self._heard_all(link, owners, online), name="ownership: look")
+            try:
+                await link.publish(self._claim, self._ours.instance.encode(), within=ECHO_WITHIN)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(ECHO_WITHIN):
+                        await asyncio.shield(echo)
+            finally:
+                echo.cancel()
+                await asyncio.gather(echo, return_exceptions=True)
+            told = False
+            while (other := self._other(owners, online)) is not None:
+                if not told:
+                    told = True
+                    station, owner = other
+                    self._say(
+                        f"broker {broker.url}: {station} is run by another controller, gateway {owner.gateway!r} on "
+                        f"{owner.host}; this one stays passive until that one ends"
+                    )
+                await self._next(link, owners, online)
+
+    async def _heard_all(self, link: Connection, owners: dict[str, Owner], online: dict[str, bool]) -> None:
+        """Take what is retained, up to the echo of our own word."""
+        while not await self._next(link, owners, online):
+            pass
+
+    async def _next(self, link: Connection, owners: dict[str, Owner], online: dict[str, bool]) -> bool:
+        """Take one message; whether it is our echo."""
+        async for message in link.messages():
+            if message.topic == self._claim:
+                return message.payload == self._ours.instance.encode()
+            if message.topic in self._stations:
+                owner = owner_in(message.payload)
+                if owner is not None:
+                    owners[message.topic] = owner
+            else:
+                online[message.topic] = message.payload == b"online"
+            return False
+        return True
+
+    def _other(self, owners: dict[str, Owner], online: dict[str, bool]) -> tuple[str, Owner] | None:
+        for topic, owner in owners.items():
+            alive = online.get(gateway_status(site=self._site, gateway=owner.gateway), False)
+            if owner.instance != self._ours.instance and alive:
+                return self._stations[topic], owner
+        return None
+
+    def heard(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        """Take a word that comes while we run. Raises BrokerLost when another one's came after ours."""
+        owner = owner_in(payload)
+        if retained or owner is None:
+            return
+        if owner.instance == self._ours.instance:
+            self._claimed.add(topic)
+        elif topic in self._claimed:
+            raise BrokerLost(f"{self._stations[topic]} was taken over by gateway {owner.gateway!r}", answered=True)
+
+
+def owner_in(payload: bytes) -> Owner | None:
+    """Who a word names; None for what is none, or names no gateway that there could be."""
+    try:
+        owner = msgspec.json.decode(payload, type=Owner)
+        gateway_status(site="site", gateway=owner.gateway)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        return None
+    return owner

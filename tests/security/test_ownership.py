@@ -1,0 +1,84 @@
+"""Two controllers for one station: the second says so and waits, and takes over when the first has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from controller.broker import Broker, find_mosquitto
+from controller.mqtt_connection import BrokerLost
+from controller.ownership import Ownership, owner_in
+from tests.controller.mqtt_client import listening
+from tests.security.theirs import theirs
+from tests.stations.processes import Program, board, station, write_config
+from tests.stations.test_gateway import ABSENT
+
+pytestmark = [
+    pytest.mark.broker,
+    pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed"),
+]
+PASSIVE = "this one stays passive"
+
+
+def written(folder: Path, url: str, gateway: str) -> Path:
+    folder.mkdir()
+    path = write_config(folder, board(ABSENT), broker=url)
+    path.write_text(f'gateway = "{gateway}"\n{path.read_text()}')
+    return path
+
+
+def connections(running: Program) -> int:
+    return sum("connected" in line for line in running.err)
+
+
+@pytest.mark.parametrize("second", ["hall", "other"], ids=["same-gateway", "another-gateway"])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["ended", "killed"])
+async def test_the_second_stays_passive_until_the_first_has_gone(
+    tmp_path: Path, second: str, end: signal.Signals
+) -> None:
+    async with theirs(tmp_path, "") as port:
+        reached = Broker("127.0.0.1", port, "external")
+        configs = [written(tmp_path / str(n), reached.url, name) for n, name in enumerate(("hall", second))]
+        with station(configs[0]) as one:
+            await asyncio.to_thread(one.says, "connected")
+            with station(configs[1]) as two:
+                line = await asyncio.to_thread(two.says, PASSIVE)
+                assert "one is run by another controller, gateway 'hall'" in line
+                async with listening(reached, None, "cable/v1/test/_gateway/hall/status") as heard:
+                    await heard.until("status")
+                    assert heard.payloads("status") == ["online"]
+                assert (connections(one), connections(two)) == (1, 0)
+                assert not any("lost" in line for line in one.err)
+                await asyncio.to_thread(one.end, end)
+                await asyncio.to_thread(two.says, "connected")
+                assert two.end() == 0
+
+
+async def test_one_that_was_killed_finds_its_own_word_and_goes_on(tmp_path: Path) -> None:
+    async with theirs(tmp_path, "") as port:
+        config = written(tmp_path / "0", f"mqtt://127.0.0.1:{port}", "hall")
+        for _ in range(2):
+            with station(config) as running:
+                await asyncio.to_thread(running.says, "connected")
+                assert not any(PASSIVE in line for line in running.err)
+                running.process.kill()
+                await asyncio.to_thread(running.process.wait)
+
+
+def test_of_two_that_begin_at_once_the_one_with_the_earlier_word_gives_way() -> None:
+    one, two = (Ownership(site="s", gateway=name, stations=["row"], say=lambda _: None) for name in ("a", "b"))
+    (topic,) = one.topics
+    one.heard(topic, two.word, retained=True)  # what was there before is looked at before connecting
+    for word in (one.word, two.word):  # in the broker's order, to both
+        two.heard(topic, word, retained=False)
+    one.heard(topic, one.word, retained=False)
+    with pytest.raises(BrokerLost, match="row was taken over by gateway 'b'"):
+        one.heard(topic, two.word, retained=False)
+
+
+@pytest.mark.parametrize("payload", [b"", b"x", b"{}", b'{"gateway":"A/#","instance":"a","host":"h"}', b"\xff"])
+def test_a_word_that_names_nobody_is_no_owner(payload: bytes) -> None:
+    assert owner_in(payload) is None
