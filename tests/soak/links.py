@@ -158,7 +158,7 @@ def _whole(run: Run, recordings: Path, seconds: float) -> None:
     for name, wire in WIRES.items():
         found = [
             life
-            for path in recordings.glob(f"*-{name}-*")
+            for path in recordings.glob(f"*-{name}-*.cablerec")
             for life in lives(read_recording(path), wire=wire, rate_hz=run.rate)
         ]
         if not found:

@@ -8,8 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from controller.broker import find_mosquitto
 from protocols.recording import ChunkIn, read_recording
 from tests.stations.processes import Program, board, replayed, simulator, station, write_config
+from tests.stations.test_gateway import mosquitto, watching
 
 
 def finals(running: Program, side: str) -> int:
@@ -34,10 +38,33 @@ def only_file(folder: Path) -> Path:
     return recording
 
 
+def published(listener: Program) -> list[dict[str, Any]]:
+    """The events that a subscriber got, each once; one that came again must say the same, `late` aside."""
+    known: dict[str, dict[str, Any]] = {}
+    for line in list(listener.out):
+        topic, _, payload = line.partition(" ")
+        if "/event/" in topic:
+            event = json.loads(payload)
+            del event["late"]
+            assert known.setdefault(event["id"], event) == event
+    return list(known.values())
+
+
+@pytest.mark.broker
+@pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed")
 def test_a_set_goes_on_over_a_kill(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as (port, _), watching(port) as listener:
+        events = lived_through_a_kill(tmp_path, broker=f"mqtt://127.0.0.1:{port}")
+        listener.until(lambda: len(published(listener)) >= len(events))
+        assert published(listener) == events
+
+
+def lived_through_a_kill(tmp_path: Path, *, broker: str) -> list[dict[str, Any]]:
+    """A set of eight reps a side with a kill in it; its events."""
     link = tmp_path / "port"
-    config = write_config(tmp_path, board(f"serial://{link}"))
+    config = write_config(tmp_path, board(f"serial://{link}"), broker=broker)
     with simulator("pty", "--link", str(link), "--reps", "8"), station(config) as before:
+        before.says("connected")
         before.until(lambda: finals(before, "left") == 3, within=60.0)
         killed_at = time.monotonic()
         before.end(signal.SIGKILL)
@@ -55,3 +82,4 @@ def test_a_set_goes_on_over_a_kill(tmp_path: Path) -> None:
     assert (summary["left_reps"], summary["right_reps"]) == (8, 8)
     assert "interrupted" not in summary["flags"]
     assert [json.loads(line) for line in replayed(only_file(tmp_path))] == events
+    return events
