@@ -35,7 +35,8 @@ class Contract:
             address = re.sub(r"\\{\w+\\}", "[a-z0-9_-]+", re.escape(channel["address"]))
             (message,) = channel["messages"]
             said = asyncapi["components"]["messages"][message]["payload"]["$ref"].rsplit("/", 1)[1]
-            self._channels.append((re.compile(address), said))
+            deeper = "(/.+)?" if said == "commandResult" else ""  # an asker may have its answers to itself
+            self._channels.append((re.compile(address + deeper), said))
         self._judges = {
             name: Draft7Validator({**schema, **({"additionalProperties": False} if "properties" in schema else {})})
             for name, schema in schemas.items()
