@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from controller.commands import COMMANDS
-from protocols.events import VERSION, AnyEvent, CommandResult, Event, Health, Info, State, Telemetry
+from protocols.events import VERSION, AnyEvent, CommandResult, Event, Health, Info, Owner, State, Telemetry
 from protocols.topics import ROOT
 
 Json = dict[str, Any]
@@ -20,7 +20,13 @@ Json = dict[str, Any]
 MQTT_BINDING: Final = "0.2.0"
 TELEMETRY_EXPIRES: Final = 5  # s
 EVENTS: Final[dict[str, type[Event]]] = {str(each.__struct_config__.tag): each for each in get_args(AnyEvent)}
-VIEWS: Final[dict[str, type[Struct]]] = {"state": State, "telemetry": Telemetry, "info": Info, "health": Health}
+VIEWS: Final[dict[str, type[Struct]]] = {
+    "state": State,
+    "telemetry": Telemetry,
+    "info": Info,
+    "health": Health,
+    "owner": Owner,
+}
 PARAMETERS: Final = {
     "site": "Id of the site; a-z, 0-9 and -.",
     "gateway": "Id of the gateway; a-z, 0-9 and -.",

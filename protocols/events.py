@@ -332,6 +332,15 @@ class Health(Struct, frozen=True, kw_only=True):
     telemetry_dropped: Annotated[int | None, field("readings that a newer one overtook")] = None
 
 
+class Owner(Struct, frozen=True, kw_only=True):
+    """Which controller runs a station; retained, and of no account while its gateway is offline."""
+
+    v: Annotated[int, field("version of the payload")] = VERSION
+    gateway: Annotated[str, field("id of its gateway")]
+    instance: Annotated[str, field("of the controller's process; another one at every start")]
+    host: Annotated[str, field("name of its machine")]
+
+
 class CommandResult(Struct, frozen=True, kw_only=True):
     """The answer to a command, with the request's own id."""
 

@@ -25,6 +25,7 @@ from tests.security.theirs import WITHIN
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "broker"
 HOST = "localhost"
 ACCOUNTS = ("gw-1", "display", "dashboard", "bridge", "gw-2")
+EVENT = b'{"v":1,"id":"a","ts":1,"station":"row-1","session":"s","set":1,"seq":1,"event_type":"rep"}'
 SITE = "cable/v1/downtown"
 pytestmark = [
     pytest.mark.broker,
@@ -103,7 +104,7 @@ async def test_a_gateway_gets_in_with_the_configuration_of_the_page(folder: Path
             url=f"mqtts://{HOST}:{port}", user=config.user, password_file=config.password_file, ca=config.ca
         )
         async with connection(external(ours), identifier="gateway", v5=True) as link:
-            assert await link.publish(f"{SITE}/row-1/event/rep", b"x", within=WITHIN) is None
+            assert await link.publish(f"{SITE}/row-1/event/rep", EVENT, within=WITHIN) is None
 
 
 async def test_nobody_gets_in_without_its_password(folder: Path, tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ async def test_each_account_writes_what_is_its_own_and_is_told_otherwise(
     folder: Path, tmp_path: Path, user: str, topic: str, *, may: bool
 ) -> None:
     async with gym(folder, tmp_path / "state") as port, as_user(folder, port, user) as link:
-        refused = await link.publish(topic, b"x", within=WITHIN)
+        refused = await link.publish(topic, EVENT, within=WITHIN)
         assert (refused is None) == may
         assert refused is None or "not authorized" in refused.lower()
 
@@ -182,7 +183,7 @@ async def test_a_bridge_takes_events_out_and_commands_in_and_writes_no_other_sit
         async with asyncio.timeout(2 * WITHIN):
             heard = asyncio.create_task(first(office, f"{SITE}/row-1/event/rep"), name="test: office")
             while not heard.done():  # the bridge may not be there yet
-                await gateway.publish(f"{SITE}/row-1/event/rep", b"x", within=WITHIN)
+                await gateway.publish(f"{SITE}/row-1/event/rep", EVENT, within=WITHIN)
                 await asyncio.sleep(0.1)
             commanded = asyncio.create_task(first(gateway, f"{SITE}/row-1/cmd/tare"), name="test: gateway")
             while not commanded.done():
@@ -191,7 +192,7 @@ async def test_a_bridge_takes_events_out_and_commands_in_and_writes_no_other_sit
     async with mosquitto(hub, hub_port):
         broker = reached(folder, hub_port, "downtown", "the-password-of-this-gym")
         async with connection(broker, identifier="intruder", v5=True) as link:
-            assert await link.publish("cable/v1/uptown/row-1/event/rep", b"x", within=WITHIN) is not None
+            assert await link.publish("cable/v1/uptown/row-1/event/rep", EVENT, within=WITHIN) is not None
 
 
 def test_the_page_s_rules_are_those_that_a_broker_of_our_own_gets() -> None:
