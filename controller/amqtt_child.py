@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
+from typing import Final
 
 from amqtt.broker import Broker
+
+LAST_WORDS: Final = 0.2  # s for what came last to reach the listeners
 
 
 async def serve(host: str, port: int) -> None:
@@ -23,7 +27,10 @@ async def serve(host: str, port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(each, done.set)
     await broker.start()
     await done.wait()
-    await broker.shutdown()
+    await asyncio.sleep(LAST_WORDS)
+    # Its orderly end lets the listeners go first and confirms on to the others, and may take for ever. It has nothing
+    # to save.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from controller.adapters.adapter import Adapter, Outgoing
 from controller.broker import Broker
-from controller.mqtt_connection import BrokerLost, Connection, answer, connection
+from controller.mqtt_connection import CONNACK_WITHIN, BrokerLost, Connection, answer, connection
 from controller.outbox import Outbox, Waiting, stamped
 from controller.ownership import Ownership
 from controller.voice import Said
@@ -30,6 +30,8 @@ PUBLISH_WITHIN: Final = 5.0  # s for a confirmation; later the connection counts
 BACK_OFF: Final = 0.25  # s, doubled up to BACK_OFF_MOST
 BACK_OFF_MOST: Final = 5.0  # s
 TELEMETRY_EXPIRES: Final = 5  # s
+CLUSTER_WITHIN: Final = 6.0  # s for an answer of a node; it may have to wait for an election among the others
+SUBSCRIBE_AGAIN: Final = 10.0  # s after a refusal
 WINDOW: Final = 50  # events under way
 RETAINED_WINDOW: Final = 40  # of what is retained, under way at once
 TIMER: Final = 0.001  # s; timers round down
@@ -206,11 +208,12 @@ class Publisher:
     async def _connection(self) -> None:
         if self._ownership is not None:
             await self._ownership.free(self.broker, v5=self._v5)
+        patient = self._v5_known and self.broker.others
         async with connection(
-            self.broker, identifier=self._identifier, v5=self._v5, will_topic=self._gateway_status, will=b"offline"
-        ) as link:
-            for pattern in self._patterns:
-                await link.subscribe(pattern)
+            self.broker, identifier=self._identifier, v5=self._v5, will_topic=self._gateway_status, will=b"offline",
+            answer_within=CLUSTER_WITHIN if patient else CONNACK_WITHIN,
+        ) as link:  # fmt: skip
+            refused = [pattern for pattern in self._patterns if not await self._subscribed(link, pattern)]
             await self._tell(link, self._gateway_status, b"online")
             for adapter in self._adapters:
                 for pattern in adapter.patterns:
@@ -228,6 +231,7 @@ class Publisher:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._read(link), name="mqtt: read")
                     tasks.create_task(self._write(link), name="mqtt: write")
+                    tasks.create_task(self._subscribe_again(link, refused), name="mqtt: subscribe")
             except BaseExceptionGroup as ended:
                 if ended.split(BrokerLost)[1] is not None:
                     raise  # a bug of ours
@@ -235,6 +239,21 @@ class Publisher:
             except asyncio.CancelledError:
                 await self._take_leave(link)
                 raise
+
+    async def _subscribed(self, link: Connection, pattern: str) -> bool:
+        """Subscribe; False when the broker will not have it. Events go out all the same."""
+        granted = await link.may_subscribe(pattern)
+        if not granted and pattern not in self._refusals:
+            text = f"broker {self.broker.url}: refuses the subscription to {pattern}: no commands come; check its rules"
+            self._say(Said(text, level="error"))
+        (self._refusals.discard if granted else self._refusals.add)(pattern)
+        return granted
+
+    async def _subscribe_again(self, link: Connection, patterns: list[str]) -> None:
+        """Ask again: a cluster refuses for as long as too few of its nodes are there."""
+        while patterns:
+            await asyncio.sleep(SUBSCRIBE_AGAIN)
+            patterns = [pattern for pattern in patterns if not await self._subscribed(link, pattern)]
 
     async def _take_leave(self, link: Connection) -> None:
         with contextlib.suppress(BrokerLost, TimeoutError):

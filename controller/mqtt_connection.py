@@ -201,9 +201,18 @@ async def answer(confirmed: asyncio.Future[str | None], *, within: float) -> str
 
 @contextlib.asynccontextmanager
 async def connection(
-    broker: Broker, *, identifier: str, v5: bool, will_topic: str | None = None, will: bytes = b""
+    broker: Broker,
+    *,
+    identifier: str,
+    v5: bool,
+    will_topic: str | None = None,
+    will: bytes = b"",
+    answer_within: float = CONNACK_WITHIN,
 ) -> AsyncIterator[Connection]:
-    """Connect, with a retained last will where a topic is given for it. Raises BrokerLost."""
+    """Connect, with a retained last will where a topic is given for it. Raises BrokerLost.
+
+    answer_within: s for each answer until it is connected and subscribed.
+    """
     account = broker.gateway
     try:
         tls_context = broker.tls.context() if broker.tls is not None else None
@@ -224,7 +233,7 @@ async def connection(
         will=aiomqtt.Will(will_topic, will, qos=1, retain=True) if will_topic is not None else None,
         clean_session=None if v5 else True,
         properties=limits,
-        timeout=CONNACK_WITHIN,
+        timeout=answer_within,
         keepalive=KEEPALIVE,
         max_queued_incoming_messages=MOST_INCOMING,
         max_inflight_messages=PAHO_WINDOW,

@@ -25,6 +25,7 @@ BATCH: Final = 1000  # changes of a kind in one commit
 RETRY: Final = 0.5  # s
 SETTLED_KEPT: Final = 1000  # of each station; what was settled before these is known by its number
 PRUNE_EVERY: Final = 1000  # settled events
+CLOCK_SET: Final = 1_735_689_600_000  # Unix ms, 2025: what says that it is older was made before the clock was set
 DEAD_LETTERS_KEPT: Final = 10_000
 SETTLED_MOST: Final = 20_000  # remembered while the disk is in trouble; beyond, the oldest may be sent again
 
@@ -258,7 +259,7 @@ def read(connection: sqlite3.Connection) -> Contents:
     monotonic, unix = time.monotonic(), time.time()
     rows = connection.execute("SELECT station, session, seq, id, topic, payload, made_ms FROM event ORDER BY n")
     for station, session, seq, name, topic, payload, made_ms in rows:
-        age = max(0.0, unix - made_ms / 1000.0)
+        age = max(0.0, unix - made_ms / 1000.0) if made_ms >= CLOCK_SET else 0.0
         contents.waiting.append(Waiting(station, session, seq, name, topic, payload, monotonic - age))
     both = "SELECT station, session, seq, id FROM event UNION ALL SELECT station, session, seq, id FROM settled"
     for station, session, seq, name in connection.execute(both):

@@ -6,26 +6,30 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from tests.delivery.disturbances import gym
+from tests.delivery.disturbances import Measured, gym
 
 SECONDS = 5.0  # of each
+BEFORE = "as they should be"
 
 
-async def _measured(folder: Path) -> list[tuple[str, str]]:
-    rows = []
+async def _measured(folder: Path) -> dict[str, Measured]:
     async with gym(folder) as made:
-        before = await made.probe.measure(SECONDS)
-        rows.append(("outputs as they should be: loop late, p50 / p99 / worst", str(before.loop)))
-        rows.append(("outputs as they should be: a chunk's way, p50 / p99 / worst", str(before.chunk)))
+        found = {BEFORE: await made.probe.measure(SECONDS)}
         for what, disturbance in made.disturbances.items():
             with disturbance():
-                during = await made.probe.measure(SECONDS)
-            rows.append((f"{what}: loop late", str(during.loop)))
-            rows.append((f"{what}: a chunk's way", str(during.chunk)))
-    return rows
+                found[what] = await made.probe.measure(SECONDS)
+    return found
+
+
+def measured() -> dict[str, Measured]:
+    """How late a gateway's loop ran, and how long a chunk took, before any disturbance and during each."""
+    with tempfile.TemporaryDirectory(prefix="cable-station-bench-") as folder:
+        return asyncio.run(_measured(Path(folder)))
 
 
 def outputs() -> list[tuple[str, str]]:
     """Rows for the table."""
-    with tempfile.TemporaryDirectory(prefix="cable-station-bench-") as folder:
-        return asyncio.run(_measured(Path(folder)))
+    return [
+        (f"outputs {what}: loop late, a chunk's way", f"{during.loop}, {during.chunk}")
+        for what, during in measured().items()
+    ]

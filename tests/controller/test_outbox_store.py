@@ -242,6 +242,22 @@ def test_a_file_of_an_earlier_version_is_taken_on_with_what_is_in_it(tmp_path: P
     assert rows(path, "SELECT id FROM dead_letter") == [("s-8",)]
 
 
+def test_what_was_made_before_the_clock_was_set_is_not_taken_for_old(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with stored(path) as told:
+        for number in (1, 2):
+            told.store.keep(event(number))
+        until(lambda: told.store.unsaved == 0)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE event SET made_ms = 5000 WHERE seq = 1")
+        connection.execute("UPDATE event SET made_ms = made_ms - 3600000 WHERE seq = 2")
+        connection.commit()
+    with stored(path) as told:
+        unset, old = (time.monotonic() - each.made_at for each in told.loaded().waiting)
+    assert unset < WITHIN
+    assert 3600.0 <= old < 3600.0 + WITHIN
+
+
 def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     with closing(sqlite3.connect(path)) as connection:

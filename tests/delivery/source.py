@@ -1,9 +1,9 @@
 """A gateway that makes events at a rate: `python -m tests.delivery.source JOURNAL OUTBOX RATE ACCOUNT HOST:PORT…`.
 
 Publisher and outbox are those of the runtime. In place of a recording there is the journal, a line an event, written
-before the event is offered; at a start all of it is offered again, as a replay would. SIGTERM ends the making of
-events, and the process when the broker has them. Tells on standard error what happens, and at its end how late its
-loop ran.
+before the event is offered; at a start the newest of it are offered again, as the replay of a recording's end would.
+SIGTERM ends the making of events, and the process when the broker has them. Tells on standard error what happens, and
+at its end how late its loop ran.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tests.contract import watch
 
 STATIONS: Final = ("one", "two", "three", "four")
 TICK: Final = 0.02  # s
+AGAIN: Final = 20  # of each station's events, the newest; what is older must be in the outbox, or delivered
 DRAINED_WITHIN: Final = 120.0  # s
 SITE: Final = "test"
 GATEWAY: Final = "hall"
@@ -74,9 +75,11 @@ class Source:
 
     def _again(self, journal: Path) -> None:
         for line in journal.read_text().splitlines() if journal.exists() else ():
-            station, seq, _ = line.split()
-            self._numbers[station] = int(seq)
-            self._publisher.offer(station, "fault", made(station, int(seq)))
+            whose, number, _ = line.split()
+            self._numbers[whose] = int(number)
+        for station, last in self._numbers.items():
+            for seq in range(max(1, last - AGAIN + 1), last + 1):
+                self._publisher.offer(station, "fault", made(station, seq))
 
     def make(self, count: int) -> None:
         for _ in range(count):

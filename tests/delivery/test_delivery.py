@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from controller.broker import find_mosquitto
-from tests.delivery.brokers import Mosquitto
+from tests.delivery.brokers import Amqtt, Mosquitto
 from tests.delivery.rig import Rig
 from tests.delivery.scenarios import BROKERS, NOTICED_WITHIN, Deed, all_in_turn, frozen, run
 
@@ -47,6 +47,23 @@ async def test_a_frozen_broker_is_noticed_though_nothing_is_sent(tmp_path: Path)
         assert time.monotonic() - begun < NOTICED_WITHIN
         brokers.servers[0].send(signal.SIGCONT)
         await rig.says("connected", count=2)
+
+
+async def test_an_amqtt_that_is_told_to_end_takes_nothing_more_from_a_gateway_when_its_listeners_are_gone(
+    tmp_path: Path,
+) -> None:
+    """It used to confirm events for as long as its orderly end took, and that was for ever."""
+    brokers = Amqtt(tmp_path / "broker")
+    rig = Rig(brokers, tmp_path)
+    async with rig.running():
+        await rig.made(100)
+        begun = time.monotonic()
+        await rig.end_broker(how=signal.SIGTERM)
+        assert time.monotonic() - begun < 1.0
+        await rig.start_broker()
+        await rig.says("connected", count=2)
+        outcome = await rig.outcome()
+    assert outcome.delivered == outcome.sent
 
 
 def test_the_page_has_a_row_for_everything_that_is_tried() -> None:

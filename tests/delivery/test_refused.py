@@ -12,8 +12,9 @@ import pytest
 
 from controller.broker import Account, Broker, find_mosquitto
 from controller.config import GymConfig
-from tests.controller.mqtt_client import listening
-from tests.controller.test_runtime import gym, running, until
+from controller.mqtt_connection import BrokerLost, Connection
+from tests.controller.mqtt_client import client, listening
+from tests.controller.test_runtime import command, gym, running, until
 from tests.delivery.brokers import LOOPBACK, Mosquitto
 
 pytestmark = [
@@ -21,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed"),
 ]
 SESSION = "cable/v1/test/one/event/session"
+COMMANDS = "cable/v1/test/one/cmd/+"
 FAULT = "cable/v1/test/one/event/fault"
 
 
@@ -82,5 +84,33 @@ async def test_where_faults_are_refused_too_there_is_an_end_of_it(tmp_path: Path
                     before = now
             assert before < 10
             assert heard.objects("event/fault") == []
+    finally:
+        await made.end()
+
+
+async def test_events_go_out_though_the_broker_lets_no_commands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster may refuse a subscription while nodes are missing; mosquitto never does, so it is made here."""
+    real, asked = Connection.subscribe, 0
+
+    async def refuse_once(link: Connection, pattern: str) -> None:
+        nonlocal asked
+        asked += pattern == COMMANDS
+        if pattern == COMMANDS and asked == 1:
+            raise BrokerLost("it refused the subscription", answered=True)
+        await real(link, pattern)
+
+    monkeypatch.setattr(Connection, "subscribe", refuse_once)
+    monkeypatch.setattr("controller.mqtt.SUBSCRIBE_AGAIN", 0.5)
+    made, reached, config = await refusing(tmp_path, "+")
+    try:
+        async with listening(reached, reached.dashboard, "cable/v1/test/#") as heard, running(config) as gateway:
+            await heard.until("event/session")
+            assert sum("no commands come" in line for line in gateway.said) == 1
+            await until(lambda: asked >= 2)
+            async with client(reached, reached.dashboard) as sender:
+                await sender.publish("cable/v1/test/one/cmd/set_end", command("a"), qos=1)
+            await heard.until("/result")
     finally:
         await made.end()
