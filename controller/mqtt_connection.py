@@ -3,6 +3,7 @@
 - A refused QoS 1 publish returns as if it were sent: here it returns why it was refused.
 - A publish does not wake when the link drops: here every one that waits is woken.
 - A client used again over a reconnect can wedge: a Connection lives once.
+- A socket that closes just after something was to be written is registered all the same: here it is not.
 - A client whose CONNECT is not answered leaves its socket open: here it is closed.
 - What is wrong with a certificate comes as OpenSSL's words: here it says what to do.
 - A TLS handshake that fails leaves its socket open: here it is closed.
@@ -81,6 +82,22 @@ class _Client(aiomqtt.Client):
             refused = reason_code is not None and getattr(reason_code, "value", 0) >= REFUSED
             confirmed.set_result(str(reason_code) if refused else None)
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:  # noqa: ARG002 - paho's
+        """Write when the socket can take it; by then it may be closed, and its number another file's."""
+
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the link is gone
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def begin() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), write)
+
+        self._loop.call_soon_threadsafe(begin)
 
     def _wake_all(self, disconnected: asyncio.Future[None]) -> None:
         why = _why(disconnected)
