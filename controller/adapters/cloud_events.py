@@ -36,7 +36,10 @@ def attributes(topic: str, payload: bytes) -> list[tuple[str, str]] | None:
     """
     if not is_event(topic):
         return None
-    head = _head.decode(payload)
+    try:
+        head = _head.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None  # no event of ours, wherever it goes
     source = topic.rsplit("/event/", 1)[0]
     time = (EPOCH + timedelta(milliseconds=head.ts)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return [

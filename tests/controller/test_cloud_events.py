@@ -66,6 +66,11 @@ def test_what_is_no_event_of_ours_is_no_cloud_event(topic: str) -> None:
     assert attributes(topic, b"not even JSON") is None
 
 
+@pytest.mark.parametrize("payload", [b"", b"x", b"{}", b'{"id":1}', b"\xff"])
+def test_a_payload_that_is_no_event_is_none_on_an_events_topic_either(payload: bytes) -> None:
+    assert attributes(TOPIC, payload) is None
+
+
 @pytest.mark.parametrize("ts", [0, 999, 1_795_529_487_097, -5])
 def test_the_time_is_rfc_3339_to_the_millisecond(ts: int) -> None:
     said = dict(attributes(TOPIC, f'{{"id":"a","ts":{ts},"event_type":"fault"}}'.encode()) or [])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 import urllib.request
 from pathlib import Path
@@ -11,9 +10,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from controller.broker import find_mosquitto, free_port
+from controller.broker import find_mosquitto, free_port, told
 from tests.controller.home_assistant import problems
-from tests.stations.processes import board, program, simulator, station, write_config
+from tests.stations.processes import board, program, simulator, station, url, write_config
 
 pytestmark = [
     pytest.mark.broker,
@@ -35,9 +34,10 @@ def configured(folder: Path, link: Path) -> Path:
 def test_a_station_is_discovered_and_its_reps_reach_thingsboards_topics(tmp_path: Path) -> None:
     link = tmp_path / "port"
     with simulator("pty", "--link", str(link), "--reps", "3"), station(configured(tmp_path, link)) as running:
-        words = shlex.split(running.says("to watch:"))
-        port, user, password = (words[words.index(option) + 1] for option in ("-p", "-u", "-P"))
-        with program("-m", "tests.stations.subscriber", "127.0.0.1", port, user, password, "#") as listener:
+        reached = told(Path(url(running)))
+        assert reached.dashboard is not None
+        account = (reached.dashboard.user, reached.dashboard.password)
+        with program("-m", "tests.stations.subscriber", reached.host, str(reached.port), *account, "#") as listener:
             listener.says("listening")
             listener.until(lambda: any(line.startswith("homeassistant/device/") for line in listener.out))
             listener.until(
@@ -48,9 +48,9 @@ def test_a_station_is_discovered_and_its_reps_reach_thingsboards_topics(tmp_path
         assert running.end() == 0
     (topic, payload) = next(each for each in heard if each[0].startswith("homeassistant/"))
     assert problems(topic, payload) == []
-    told = next(json.loads(body) for name, body in heard if name == "v1/gateway/telemetry" and "peak_force_n" in body)
-    assert told["one"][0]["ts"] == finals[0]["ts"]
-    assert told["one"][0]["values"]["peak_force_n"] == finals[0]["peak_force_n"]
+    points = next(json.loads(body) for name, body in heard if name == "v1/gateway/telemetry" and "peak_force_n" in body)
+    assert points["one"][0]["ts"] == finals[0]["ts"]
+    assert points["one"][0]["values"]["peak_force_n"] == finals[0]["peak_force_n"]
     assert not [line for line in running.err if "refuses" in line or "Traceback" in line]
 
 
