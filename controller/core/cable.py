@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Final
 
 from controller.core.cable_watch import CableWatch
-from controller.core.calibration import ZERO_STAYS, ZERO_STAYS_UNSURE, Channel, ZeroTracker
+from controller.core.calibration import ZERO_MOST, ZERO_STAYS, ZERO_STAYS_UNSURE, Channel, ZeroTracker
 from controller.core.channels import ForceChannel, PositionChannel
 from controller.core.kinematics import GAP_PERIODS, LeapGate
 from controller.core.rep_metrics import Measures
@@ -181,6 +182,7 @@ class Cable:
             stays=ZERO_STAYS if between_sets and self.has_position else ZERO_STAYS_UNSURE,
             noise=self.forces.noise.deviation,
             in_set=not between_sets,
+            most=ZERO_MOST if self.has_position else inf,
         )
         if level is not None:
             self.watch.zero_seen(t, level, corrected=self._track_zero)

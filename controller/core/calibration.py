@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from controller.core.settings import ChannelCalibration
 
 ZERO_AFTER = 0.4  # s of a steady force on a standing, unloaded cable that are a zero
@@ -11,6 +13,8 @@ ZERO_SHARE = 0.03  # of the force; the same for a cell that was never tared
 ZERO_NOISE = 5.0  # standard deviations of the cell's noise; the same for a noisy one
 ZERO_STAYS = 3.0  # s of it between two sets that are a zero which has moved
 ZERO_STAYS_UNSURE = 5.5  # s; the same after a rep, or without a position: somebody may only rest
+ZERO_MOST = 100.0  # N at the stack's stop that an untared cell may say; more is a load that somebody holds
+HELD_MOST = 60.0  # s that nobody holds one so still
 DRIFT = 4.0  # N that a zero may creep up before a set, over the lowest it has been
 DRIFT_IN_SET = 1.0  # N; the same between reps: a hand holds on there
 DRIFT_RATE = 1.0 / 60.0  # N/s that a cell warms up by, and the lowest level with it
@@ -35,9 +39,9 @@ class ZeroTracker:
     """Follows the force that an unloaded, standing cable shows.
 
     A cable may be judged unloaded only where its stack rests: still, and at home; the caller says so. A steady force
-    there is zero when it is the first one, when it is lower than the zero so far (a cable cannot push), or when it
-    has crept up over the lowest by no more than a cell drifts. A force that stays for seconds, and is small beside
-    the usual one, is a zero that has moved. Anything else is somebody holding on.
+    there is zero when it is the first one and no more than an untared cell says, when it is lower than the zero so far
+    (a cable cannot push), or when it has crept up over the lowest by no more than a cell drifts. A force that stays for
+    seconds, and is small beside the usual one, is a zero that has moved. Anything else is somebody holding on.
     """
 
     __slots__ = ("_count", "_floor", "_floor_t", "_level", "_since", "_t", "known", "zero")
@@ -61,11 +65,13 @@ class ZeroTracker:
         apart: float = 0.0,
         stays: float = ZERO_STAYS,
         in_set: bool = False,
+        most: float = inf,
     ) -> float | None:
         """Take one sample of a standing, unloaded cable, and the standard deviation of its noise in N.
 
         Returns the unloaded level once it is known. follow: take it for zero; apart: N that it may be higher than
-        before where it stays for so many s; in_set: a rep has been counted, and the next may follow.
+        before where it stays for so many s; in_set: a rep has been counted, and the next may follow; most: N that the
+        first level may be at once.
         """
         band = max(ZERO_BAND, ZERO_NOISE * noise)
         if self._level is None or abs(force - self._level) > max(band, ZERO_SHARE * abs(self._level)):
@@ -73,7 +79,7 @@ class ZeroTracker:
         self._count += 1
         dt, self._t = t - self._t, t
         level = self._level = self._level + max(1.0 / self._count, dt / (dt + ZERO_OVER)) * (force - self._level)
-        if t - self._since < ZERO_AFTER:
+        if t - self._since < (ZERO_AFTER if self._floor is not None or level <= most else HELD_MOST):
             return None
         if not self._accepts(t, level, apart=apart if t - self._since >= stays else 0.0, in_set=in_set):
             return None

@@ -158,3 +158,14 @@ def test_a_tare_is_zero_at_once_and_what_was_averaged_is_forgotten() -> None:
 
 def test_the_first_steady_force_is_zero_however_large() -> None:
     assert held(ZeroTracker(), (0.0, 900.0), (0.5, 900.0)).zero == pytest.approx(900.0)
+
+
+@pytest.mark.parametrize(("force", "seconds", "zero"), [(99.0, 0.5, 99.0), (101.0, 50.0, 0.0), (101.0, 61.0, 101.0)])
+def test_where_a_first_level_is_bounded_a_higher_one_is_zero_only_after_a_minute(
+    force: float, seconds: float, zero: float
+) -> None:
+    tracker = ZeroTracker()
+    for k in range(round(100.0 * seconds)):
+        tracker.rest(k / 100.0, force, most=100.0)
+    assert tracker.known is (zero > 0.0)
+    assert tracker.zero == pytest.approx(zero)

@@ -124,6 +124,14 @@ def test_every_null_of_an_ordinary_set_says_why(
             assert rep.top_s is None or rep.top_s == pytest.approx(STROKE.rest, abs=0.25)
 
 
+def test_a_cable_that_is_loaded_before_and_after_its_strokes_keeps_its_load() -> None:
+    signal = side([Stroke() for _ in range(4)], force_noise=1.0)
+    signal.f = 300.0 + (signal.f - np.median(signal.f[signal.t < 1.5])) * 0.01
+    reps = standing(play(left=signal))
+    assert [rep.mean_force_n for rep in reps] == [pytest.approx(303.0, abs=2.0)] * 4
+    assert all("zero_tracked" not in rep.flags for rep in reps)
+
+
 def test_an_untared_cell_does_not_spoil_the_force() -> None:
     signal = side([STROKE] * 4, hz=100.0, load=LOAD, mass=MASS, force_noise=1.0)
     signal.f += 45.0
