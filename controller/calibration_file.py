@@ -12,8 +12,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -25,6 +26,10 @@ from protocols.events import Side
 Kind = Literal["force", "position"]
 VERSION: Final = 1
 HEAD: Final = "# Calibrations, written by `cable-station calibrate`. A channel's last one counts. Keep a copy.\n"
+
+
+class LaterError(ConfigError):
+    """A file of a version that is not known yet: nothing is wrong with it."""
 
 
 class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,14 +144,25 @@ def read(path: Path) -> list[Entry]:
     except OSError as error:
         raise ConfigError(f"{name}: {error.strerror}") from None
     try:
-        entries = decoded(read_text(path), Calibrations, name=name).calibration
+        entries = decoded(read_text(path), Calibrations, name=name, prepare=partial(_not_later, name)).calibration
         for number, entry in enumerate(entries):
             problem = _problem(entry, [each.id for each in entries[:number]])
             if problem is not None:
                 raise wrong(name, f"calibration[{number}].{problem}")
+    except LaterError:
+        raise
     except ConfigError as error:
         raise ConfigError(f"{error}; put back a copy of it, or move it away and calibrate again") from None
     return entries
+
+
+def _not_later(name: str, data: dict[str, Any]) -> None:
+    version = data.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise LaterError(
+            f"{name}: made by a later version of cable-station ({version}, this one knows {VERSION}); "
+            "install that one, or put back the copy from before it"
+        )
 
 
 def _problem(entry: Entry, before: list[str]) -> str | None:

@@ -19,6 +19,7 @@ from controller.playback import played
 from controller.recorder import Written
 from controller.recording_file import RecordingFile
 from controller.recording_folder import earlier_parts, header_of, parts_in
+from controller.voice import Said
 from protocols.events import AnyEvent
 from protocols.recording import (
     Continued,
@@ -98,8 +99,9 @@ def started(
                     continue
                 return Start(next_seq=last.seq + 1)
             return _gone_on(part.path, header, settings=settings, software=software, now=now, within=within, say=say)
-        except UNREADABLE:
-            continue  # the one before it may know
+        except UNREADABLE as error:
+            text = f"{station}: {part.path.name} does not say what number comes next, an earlier recording may: {error}"
+            say(Said(text, level="warning", station=station))
     return Start()
 
 

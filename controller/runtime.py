@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ from controller.metrics import Metrics
 from controller.mqtt import Publisher
 from controller.outbox import Outbox, opened
 from controller.resume import Start, started
+from controller.service import Service
 from controller.station_runner import StationRunner
 from controller.voice import Said, Voice
 from firmware_bridge.ble_radio import Radio
@@ -68,6 +70,7 @@ class Runtime:
 
         Raises BrokerError when a child broker will not start, OutboxError when the outbox is not ours to use.
         """
+        service = Service(os.environ, say=self._say)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
@@ -98,16 +101,19 @@ class Runtime:
             ]
             if started is not None:
                 started()
+            service.ready(", ".join(self.stations))
+            life = asyncio.create_task(service.live(), name="signs of life")
             watched = [*stations, *outputs]
             ending = asyncio.create_task(stop.wait(), name="signal")
             try:
                 done, _ = await asyncio.wait([*watched, ending], return_when=asyncio.FIRST_COMPLETED)
             finally:
+                service.ending()
                 ending.cancel()
                 await _end(stations)
                 if self._publisher is not None and self._publisher.connected.is_set():
                     await self._publisher.drained(within=DRAIN_WITHIN)
-                await _end(outputs)
+                await _end([*outputs, life])
             for task in done:
                 if task is not ending and not task.cancelled():
                     task.result()

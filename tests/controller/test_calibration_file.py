@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.calibration_file import (
+    VERSION,
     CalibratedStation,
     Calibrations,
     Entry,
@@ -172,13 +173,27 @@ def test_two_programs_that_add_at_once_lose_nothing(tmp_path: Path) -> None:
     assert len({entry.id for entry in found}) == 20
 
 
+def test_a_file_of_a_later_version_is_refused_without_the_advice_to_move_it_away(tmp_path: Path) -> None:
+    file = tmp_path / "gym.calibration.toml"
+    text = f"version = {VERSION + 1}\nanything = 1\n"
+    file.write_text(text, encoding="utf-8")
+    for use in (lambda: read(file), lambda: add(file, ENTRY)):
+        with pytest.raises(ConfigError) as raised:
+            use()
+        assert str(raised.value) == (
+            f"{file}: made by a later version of cable-station ({VERSION + 1}, this one knows {VERSION}); "
+            "install that one, or put back the copy from before it"
+        )
+    assert file.read_text(encoding="utf-8") == text
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         (b"", "the key `version` is missing"),
         (b"\xff\xfe", "not UTF-8 at byte 0"),
         (b"# broken\nversion = 1\n[[calibration]\n", "at line 3"),
-        (b"version = 2\n", "version: "),
+        (b'version = "one"\n', "version: "),
         (b'site = "gym"\n', "site: unknown key 'site'"),
         (b'version = 1\n[[calibration]]\nid = "a"\n', "calibration[0]: the key `date` is missing"),
         (render([ENTRY, ENTRY]).encode(), "calibration[1].id: there are two calibrations 'left-force-20261124-1'"),

@@ -14,7 +14,7 @@ from controller.pipeline import Pipeline
 from controller.replay import events_of
 from controller.resume import Start
 from protocols.events import AnyEvent, Session, SetSummary, from_json
-from protocols.recording import MAGIC, Dropped, Ended, Input, RecordDecoder, Tick, encode, ending
+from protocols.recording import MAGIC, VERSION, Dropped, Ended, Input, RecordDecoder, Tick, encode, ending
 from tests.controller.inputs import ANCHOR, header, log
 from tests.controller.lives import (
     BACK,
@@ -218,7 +218,12 @@ def test_a_last_recording_that_cannot_be_read_is_passed_over(tmp_path: Path) -> 
     count = ended(tmp_path)
     (tmp_path / "20990101T000000Z-rack-ffffffff.cablerec").write_bytes(MAGIC + b"\1\2\3")
     (tmp_path / "20990102T000000Z-rack-ffffffff.cablerec").write_bytes(b"")
-    assert start_again(tmp_path)[0].next_seq == count + 1
+    later = msgspec.structs.replace(header(ONE), version=VERSION + 1)
+    (tmp_path / "20990103T000000Z-rack-ffffffff.cablerec").write_bytes(MAGIC + encode(later))
+    begun, said = start_again(tmp_path)
+    assert begun.next_seq == count + 1
+    assert [line.split()[1][:8] for line in said] == ["20990103", "20990102", "20990101"]
+    assert "update it" in said[0]
 
 
 def test_numbers_go_on_after_a_recording_of_version_1_which_is_never_resumed(tmp_path: Path) -> None:

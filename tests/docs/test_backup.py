@@ -98,7 +98,8 @@ def test_a_backup_of_a_running_gateway_goes_on_elsewhere(tmp_path: Path, monkeyp
         events = second.events()
     assert [event["id"] for event in events[: len(before)]] == [event["id"] for event in before] == whole[: len(before)]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-    shell(commands("Upgrade").replace("pipx upgrade cable-station", "true").replace("systemctl", "true"), theirs)
+    upgrade = commands("Upgrade").replace("systemctl", "true").replace("/opt/cable-station/bin/pip", "true")
+    shell(upgrade, theirs)
     replayed = subprocess.run(
         [sys.executable, "-m", "controller.cli", "replay", "recordings", "--json"],
         cwd=theirs, capture_output=True, text=True, check=True, timeout=60,

@@ -18,7 +18,9 @@ from tests.docs import payloads
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\((?!https?:)([^)#]+)(#[^)]*)?\)")
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 ROW = """# exercise: row
 time_s,left_position_m,left_force_n
@@ -57,10 +59,41 @@ def test_every_command_of_a_shell_block_runs(page: str, line: str, tmp_path: Pat
     assert done.returncode == 0, f"{page}: {line}: {done.stderr}"
 
 
+def anchors(page: Path) -> set[str]:
+    """What a page's headings are reached by."""
+    headings = HEADING.findall(FENCED.sub("", page.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
-    for target, _ in LINK.findall(page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def test_every_link_of_a_page_leads_to_a_file_and_to_a_heading_in_it(page: Path) -> None:
+    for name, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / name if name else page
+        assert target.exists(), f"{page.name} links to {name}"
+        assert not anchor or anchor in anchors(target), f"{page.name} links to {name}#{anchor}"
+
+
+def test_every_page_and_example_is_linked_from_another() -> None:
+    linked = {
+        (page.parent / name).resolve()
+        for page in PAGES
+        for name, _ in LINK.findall(page.read_text(encoding="utf-8"))
+        if name and (page.parent / name).resolve() != page
+    }
+    within = [folder for folder in linked if folder.is_dir()]
+    files = [*(ROOT / "docs").rglob("*.md"), *(path for path in (ROOT / "docs/examples").rglob("*") if path.is_file())]
+    assert not [path.name for path in files if path not in linked and not any(path.is_relative_to(f) for f in within)]
+
+
+def test_the_front_page_leads_to_every_page() -> None:
+    front = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not [page.name for page in (ROOT / "docs").glob("*.md") if f"](docs/{page.name})" not in front]
+
+
+def test_nothing_stands_twice_in_the_changelog() -> None:
+    entries = re.split(r"^- ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    begins = [" ".join(entry.split()[:5]) for entry in entries]
+    assert len(begins) == len(set(begins))
 
 
 def test_the_field_tables_follow_the_payload_types() -> None:
