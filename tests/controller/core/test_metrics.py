@@ -85,6 +85,15 @@ def test_below_eighty_hertz_what_needs_more_is_null_with_its_reason() -> None:
         assert rep.sparc is not None
 
 
+def test_the_smoothness_of_a_minimum_jerk_stroke_is_the_same_at_every_rate() -> None:
+    found = {hz: (rep.sparc, rep.ldlj) for hz in (100.0, 200.0, 500.0) for rep in reps(hz)[0][:1]}
+    for sparc, ldlj in found.values():
+        assert sparc == pytest.approx(found[500.0][0], abs=0.03)
+        assert ldlj == pytest.approx(found[500.0][1], abs=0.3)
+    # Balasubramanian et al. 2015: -1.4 for the smoothest of movements
+    assert found[500.0][0] == pytest.approx(-1.4, abs=0.1)
+
+
 def test_a_provisional_is_announced_soon_after_the_turn_and_a_final_soon_after_the_end() -> None:
     signal = side([STROKE] * 6, hz=100.0)
     events = [event for event in play(left=signal) if isinstance(event, Rep)]

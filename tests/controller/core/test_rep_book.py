@@ -37,3 +37,18 @@ def test_pairs_that_were_none_are_taken_back_in_the_order_of_their_reps() -> Non
     assert page.running.shape() == "sequential"
     page.settle_pairs("sequential")
     assert [event.retracts for event in make.drain() if isinstance(event, Pair) and event.retracts] == made
+
+
+def test_a_rep_that_is_announced_again_takes_its_pair_back_with_the_new_one() -> None:
+    page, make = book()
+    sides: dict[SideName, Side] = {"left": Side(Exercise()), "right": Side(Exercise())}
+    for name, side in sides.items():
+        page.enter(name, side, final(0.0))
+    (pair,) = [event for event in make.drain() if isinstance(event, Pair)]
+    page.retract("right", 1)
+    (gone,) = [event for event in make.drain() if isinstance(event, Pair)]
+    assert (gone.retracts, gone.left_rep, gone.right_rep) == (pair.id, pair.left_rep, pair.right_rep)
+    page.enter("right", sides["right"], final(0.0))
+    (again,) = [event for event in make.drain() if isinstance(event, Pair)]
+    assert (again.retracts, again.shape) == (None, "together")
+    assert again.right_rep != pair.right_rep
