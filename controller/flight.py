@@ -46,16 +46,17 @@ class FlightRecorder:
     def write(self, header: Header, *, next_seq: int, say: Callable[[str], None]) -> Path | None:
         """Write what is kept as a recording of its own, with this header; the file, which is there a little later.
 
-        None where nothing is kept, or the last one was written while part of this was in it. say: is told from another
-        thread that it could not be written.
+        None where nothing is kept, the last one was written while part of this was in it, or the disk has not yet taken
+        that one. say: is told from another thread that it could not be written.
         """
+        if self._thread is not None and self._thread.is_alive():
+            return None
         if not self._records or (self._written_at is not None and self._records[0].received_at <= self._written_at):
             return None
         last = self._written_at = self._records[-1].received_at
         records = [*self._records, Ended(received_at=last, next_seq=next_seq, interrupted=True)]
         unix = header.unix_anchor + self._records[0].received_at - header.monotonic_anchor
         path = self._folder / file_name(header, unix=unix)
-        self.close()
         self._thread = threading.Thread(
             target=self._write,
             args=(path, header, records, say),
