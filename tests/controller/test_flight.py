@@ -124,7 +124,7 @@ def test_a_disk_that_hangs_over_one_file_holds_nobody_up_at_the_next(
     answers = threading.Event()
     flight = FlightRecorder(tmp_path, seconds=60.0, most_bytes=1e6, most_files=3)
     with monkeypatch.context() as hanging:
-        hanging.setattr(Path, "write_bytes", lambda *_: answers.wait(WITHIN))
+        hanging.setattr(Path, "mkdir", lambda *_, **__: answers.wait(WITHIN))
         flight.put(Tick(received_at=ANCHOR))
         assert flight.write(our_header(), next_seq=1, say=pytest.fail) is not None
         flight.put(Tick(received_at=ANCHOR + 61.0))
@@ -135,4 +135,17 @@ def test_a_disk_that_hangs_over_one_file_holds_nobody_up_at_the_next(
         flight.close()
     assert flight.write(our_header(), next_seq=1, say=pytest.fail) is not None
     flight.close()
-    assert len(list(tmp_path.glob("*.cablerec"))) == 1
+    assert len(list(tmp_path.glob("*.cablerec"))) == 2
+
+
+def test_it_leaves_the_disk_its_reserve_and_shows_nobody_who_trains(tmp_path: Path) -> None:
+    said: list[str] = []
+    for name, least_free in (("a", 0), ("b", 1 << 60)):
+        flight = FlightRecorder(tmp_path, seconds=10.0, most_bytes=1e6, most_files=1, least_free=least_free)
+        flight.put(Tick(received_at=ANCHOR))
+        flight.write(our_header(recording=name * 32), next_seq=1, say=said.append)
+        flight.close()
+    assert ["are free" in line for line in said] == [True]
+    (kept,) = tmp_path.glob("*.cablerec")  # the one that was there before
+    assert "-aaaaaaaa" in kept.name
+    assert kept.stat().st_mode & 0o027 == 0
