@@ -64,17 +64,22 @@ def parts_in(folder: Path, station: str | None = None) -> list[Part]:
     for part in sorted(found, key=lambda part: part.number):  # the clock may be set back between two parts
         if part.session not in first:
             first[part.session] = part.begins, _written(part.path)  # two may begin in one second
-    return sorted(found, key=lambda part: (*first[part.session], part.session, part.number))
+    return sorted(found, key=lambda part: (*first[part.session], part.session, part.number, part.begins))
 
 
 def by_number(parts: list[Part]) -> list[Part]:
-    """Recordings by the numbers of their sessions' first events, which grow also where the wall clock was set back."""
+    """Recordings by the numbers of their sessions' first events, which grow also where the wall clock was set back.
+
+    One that does not say its number stays behind the one before it.
+    """
     first: dict[tuple[str, str], int] = {}
+    number = 0
     for part in parts:
         if part.session not in first:
             with contextlib.suppress(RecordingError, OSError):
-                first[part.session] = header_of(part.path).first_seq
-    return sorted(parts, key=lambda part: first.get(part.session, 0))
+                number = header_of(part.path).first_seq
+            first[part.session] = number
+    return sorted(parts, key=lambda part: first[part.session])
 
 
 def _written(path: Path) -> float:
