@@ -10,6 +10,7 @@ import msgspec
 
 from controller.config import StationConfig
 from controller.core.settings import ChannelCalibration, Exercise
+from controller.pipeline import settings_in
 from controller.playback import Warn, played
 from controller.recording_folder import header_of
 from controller.replay import csv_played, is_recording
@@ -47,7 +48,7 @@ class Source:
                 "software": header.software,
                 "unix_anchor_s": repr(header.unix_anchor),
             }
-            self.metadata |= _of_settings(msgspec.json.decode(header.settings, type=StationConfig))
+            self.metadata |= _of_settings(settings_in(header))
 
     def play(self, row: Callable[[Row], None]) -> list[AnyEvent]:
         """Give out every instant in its order; returns the events. Raises RecordingError, CsvError, OSError."""

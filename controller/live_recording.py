@@ -187,7 +187,11 @@ def _flight(wish: RecordingConfig) -> FlightRecorder | None:
     if wish.flight_s == 0.0:
         return None
     return FlightRecorder(
-        Path(wish.folder) / FOLDER, seconds=wish.flight_s, most_bytes=wish.flight_mb * MB, most_files=wish.flight_files
+        Path(wish.folder) / FOLDER,
+        seconds=wish.flight_s,
+        most_bytes=wish.flight_mb * MB,
+        most_files=wish.flight_files,
+        least_free=_disk(wish).least_free,
     )
 
 

@@ -7,6 +7,8 @@
 - A client whose CONNECT is not answered leaves its socket open: here it is closed.
 - What is wrong with a certificate comes as OpenSSL's words: here it says what to do.
 - A TLS handshake that fails leaves its socket open: here it is closed.
+- It waits with asyncio.wait_for, which in Python 3.11 loses a cancellation that comes together with the answer: here it
+  waits with asyncio.timeout.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiomqtt
 from aiomqtt import MqttError, ProtocolVersion
@@ -37,6 +39,9 @@ REFUSED: Final = 128  # reason codes from here on
 MOST_INCOMING: Final = 1000  # messages; more are thrown away
 LARGEST_INCOMING: Final = 65_536  # bytes of a message; a broker of MQTT 5 keeps larger ones from us
 PAHO_WINDOW: Final = 100  # messages of QoS 1 that paho itself lets under way
+TIMED_OUT: Final = "Operation timed out"  # aiomqtt's words
+
+T = TypeVar("T")
 
 
 class BrokerLost(Exception):  # noqa: N818 - a state of the world
@@ -59,6 +64,14 @@ class _Client(aiomqtt.Client):
         self._client.connect_timeout = TCP_WITHIN
         self._unconfirmed: dict[int, asyncio.Future[str | None]] = {}
         self._disconnected.add_done_callback(self._wake_all)
+
+    async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:  # noqa: ASYNC109 - as in aiomqtt
+        """Wait for an answer. Raises MqttError when it does not come."""
+        try:
+            async with asyncio.timeout(self.timeout if timeout is None else timeout):
+                return await fut
+        except TimeoutError:
+            raise MqttError(TIMED_OUT) from None
 
     def begin(
         self, topic: str, payload: bytes, *, qos: int, retain: bool, properties: Properties | None
@@ -264,7 +277,7 @@ async def connection(
         client.abandon()
         if broker.tls is not None and isinstance(error.__context__, ssl.SSLError | ConnectionResetError):
             raise _distrust(error.__context__) from None
-        why = "no answer to CONNECT" if str(error) == "Operation timed out" else str(error)
+        why = "no answer to CONNECT" if str(error) == TIMED_OUT else str(error)
         raise BrokerLost(why, answered=answered) from None
     except BaseException:
         client.abandon()

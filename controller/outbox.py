@@ -60,6 +60,7 @@ class Outbox:
         self.dropped = 0  # events that had to make room, or grew too old
         self.repeated = 0  # events that it had already, from before a restart
         self.dead_letters = 0  # events that the broker would not have
+        self.lost = 0  # events that neither the broker nor the file had at the end
         self.store: Store | None = None
         self._fault = fault
         self._queues: dict[str, deque[Waiting]] = {}
@@ -329,6 +330,6 @@ async def opened(
     finally:
         found.cancel()
         unsaved = await asyncio.to_thread(store.close, within=CLOSE_WITHIN)
-        lost = min(unsaved, outbox.depth)  # of the others the broker has told that it has them
-        if lost:
-            say(f"{path}: {lost} events could not be written and are lost with this program")
+        outbox.lost = min(unsaved, outbox.depth)  # of the others the broker has told that it has them
+        if outbox.lost:
+            say(f"{path}: {outbox.lost} events could not be written and are lost, unless the recording has them still")

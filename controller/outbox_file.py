@@ -66,7 +66,12 @@ def locked(path: Path) -> int:
 
 
 def opened(path: Path, *, check: bool) -> sqlite3.Connection:
-    """The database, of the present version; check: look for damage first. Raises OutboxError, sqlite3.Error."""
+    """The database, of the present version; check: look for damage first.
+
+    Raises OutboxError, sqlite3.Error, OSError.
+    """
+    if not path.exists():  # SQLite would let everybody read who trains what
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o640))
     connection = sqlite3.connect(path, timeout=LOCKED_FOR, isolation_level=None)
     try:
         if check:

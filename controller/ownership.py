@@ -1,8 +1,9 @@
 """Who runs a station: one controller at a time, told by a retained word beside the station's status.
 
 A controller looks before it connects as itself, under a name of its own so that it takes no connection away. A word
-counts while the gateway that it names is online; the last will sees to that. Of two that begin at once the later word
-holds. Only for brokers that others can reach: one of our own has no other controller.
+counts while the gateway that it names is online; the last will sees to that. Where broker and gateway died together
+nobody sent it: then the station's health, which a controller publishes every 10 s, stays away. Of two that begin at
+once the later word holds. Only for brokers that others can reach: one of our own has no other controller.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import asyncio
 import contextlib
 import secrets
 import socket
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -22,6 +25,16 @@ from protocols.events import Owner
 from protocols.topics import ROOT, StationTopics, gateway_status
 
 ECHO_WITHIN: Final = 1.0  # s; a broker that does not let us hear ourselves is believed after that
+HEALTH_WITHIN: Final = 25.0  # s; two of a station's messages may be missed on the way
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the broker has told: owners and when their health came, by owner's topic; which gateways are online."""
+
+    owners: dict[str, Owner] = field(default_factory=dict)
+    online: dict[str, bool] = field(default_factory=dict)
+    health: dict[str, float] = field(default_factory=dict)  # host monotonic, s
 
 
 class Ownership:
@@ -31,6 +44,7 @@ class Ownership:
         self._site, self._say = site, say
         self._ours = Owner(gateway=gateway, instance=secrets.token_hex(4), host=socket.gethostname())
         self._stations = {StationTopics(site, station).of("owner"): station for station in stations}
+        self._health = {StationTopics(site, each).of("health"): owner for owner, each in self._stations.items()}
         self._statuses = f"{ROOT}/{site}/_gateway/+/status"
         self._claim = f"{ROOT}/{site}/_gateway/{gateway}/claim"
         self._claimed: set[str] = set()
@@ -55,9 +69,10 @@ class Ownership:
                     await link.subscribe(topic)
             except BrokerLost:
                 return  # its access rules let nobody look
-            owners: dict[str, Owner] = {}
-            online: dict[str, bool] = {}
-            echo = asyncio.create_task(self._heard_all(link, owners, online), name="ownership: look")
+            for topic in self._health:
+                await link.may_subscribe(topic)
+            seen = _Seen()
+            echo = asyncio.create_task(self._heard_all(link, seen), name="ownership: look")
             try:
                 await link.publish(self._claim, b"", within=ECHO_WITHIN)
                 with contextlib.suppress(TimeoutError):
@@ -67,7 +82,7 @@ class Ownership:
                 echo.cancel()
                 await asyncio.gather(echo, return_exceptions=True)
             told = False
-            while (other := self._other(owners, online)) is not None:
+            while (other := self._other(seen, now=time.monotonic())) is not None:
                 if not told:
                     told = True
                     station, owner = other
@@ -75,14 +90,16 @@ class Ownership:
                         f"broker {broker.url}: {station} is run by another controller, gateway {owner.gateway!r} on "
                         f"{owner.host}; this one stays passive until that one ends"
                     )
-                await self._next(link, owners, online)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(HEALTH_WITHIN):
+                        await self._next(link, seen)
 
-    async def _heard_all(self, link: Connection, owners: dict[str, Owner], online: dict[str, bool]) -> None:
+    async def _heard_all(self, link: Connection, seen: _Seen) -> None:
         """Take what is retained, up to the echo of our own word."""
-        while not await self._next(link, owners, online):
+        while not await self._next(link, seen):
             pass
 
-    async def _next(self, link: Connection, owners: dict[str, Owner], online: dict[str, bool]) -> bool:
+    async def _next(self, link: Connection, seen: _Seen) -> bool:
         """Take one message; whether it is our echo."""
         async for message in link.messages():
             if message.topic == self._claim:
@@ -90,15 +107,19 @@ class Ownership:
             if message.topic in self._stations:
                 owner = owner_in(message.payload)
                 if owner is not None:
-                    owners[message.topic] = owner
+                    seen.owners[message.topic] = owner
+            elif message.topic in self._health:
+                seen.health[self._health[message.topic]] = time.monotonic()
             else:
-                online[message.topic] = message.payload == b"online"
+                seen.online[message.topic] = message.payload == b"online"
             return False
         return True
 
-    def _other(self, owners: dict[str, Owner], online: dict[str, bool]) -> tuple[str, Owner] | None:
-        for topic, owner in owners.items():
-            alive = online.get(gateway_status(site=self._site, gateway=owner.gateway), False)
+    def _other(self, seen: _Seen, *, now: float) -> tuple[str, Owner] | None:
+        for topic, owner in seen.owners.items():
+            alive = seen.online.get(gateway_status(site=self._site, gateway=owner.gateway), False)
+            if now - seen.health.get(topic, now) >= HEALTH_WITHIN:  # what may not be read at all says nothing
+                alive = False
             if owner.instance != self._ours.instance and alive:
                 return self._stations[topic], owner
         return None

@@ -41,11 +41,20 @@ from protocols.recording import (
 
 TICK_LAG: Final = 1.0  # s; so far behind the host's time silence moves the core, since samples held up may still come
 WIRING_PROBLEMS: Final[tuple[ProblemName, ...]] = get_args(ProblemName)
+OTHER_VERSION: Final = "the recording's settings are of another version: {}"
 FAULTS: Final[dict[BoardFault, Said]] = {
     "tare_active": ("info", "tares itself; its force is not to be believed"),
     "overrun": ("warning", "cannot keep up with its own samples; a lower rate_hz helps"),
     "low_battery": ("warning", "is low on battery"),
 }
+
+
+def settings_in(header: Header) -> CalibratedStation:
+    """The configuration that a recording begins with. Raises RecordingError when it is of another version."""
+    try:
+        return msgspec.json.decode(header.settings, type=CalibratedStation)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise RecordingError(OTHER_VERSION.format(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +72,12 @@ class Pipeline:
 
     def __init__(self, header: Header) -> None:
         """Begin a session. Raises RecordingError when the header's settings are of another version."""
+        self._config = settings_in(header)
         try:
-            self._config = msgspec.json.decode(header.settings, type=CalibratedStation)
             self._boards = {board.id: board for board in self._config.board}
             self._readers = {board.id: make_driver(board).reader for board in self._config.board}
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise RecordingError(f"the recording's settings are of another version: {error}") from None
+        except ValueError as error:
+            raise RecordingError(OTHER_VERSION.format(error)) from None
         self._anchor = header.monotonic_anchor
         self.station = Station(
             self._config.core(),

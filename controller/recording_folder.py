@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Iterator
@@ -53,14 +54,32 @@ def file_name(header: Header, *, unix: float) -> str:
 
 
 def parts_in(folder: Path, station: str | None = None) -> list[Part]:
-    """The recordings of a folder, of all stations or one, in the order in which they began."""
+    """A folder's recordings, of all stations or one: sessions in the order in which they began, each with its parts."""
     found = []
     for path in folder.glob(f"*{SUFFIX}") if folder.is_dir() else ():
         named = NAME.fullmatch(path.name)
         if named is not None and station in (None, named[2]):
             found.append(Part(path, named[1], named[2], named[3], int(named[4] or 1)))
-    written = {part.path: _written(part.path) for part in found}  # two may begin in one second
-    return sorted(found, key=lambda part: (part.begins, written[part.path], part.number))
+    first: dict[tuple[str, str], tuple[str, float]] = {}
+    for part in sorted(found, key=lambda part: part.number):  # the clock may be set back between two parts
+        if part.session not in first:
+            first[part.session] = part.begins, _written(part.path)  # two may begin in one second
+    return sorted(found, key=lambda part: (*first[part.session], part.session, part.number, part.begins))
+
+
+def by_number(parts: list[Part]) -> list[Part]:
+    """Recordings by the numbers of their sessions' first events, which grow also where the wall clock was set back.
+
+    One that does not say its number stays behind the one before it.
+    """
+    first: dict[tuple[str, str], int] = {}
+    number = 0
+    for part in parts:
+        if part.session not in first:
+            with contextlib.suppress(RecordingError, OSError):
+                number = header_of(part.path).first_seq
+            first[part.session] = number
+    return sorted(parts, key=lambda part: first[part.session])
 
 
 def _written(path: Path) -> float:
@@ -109,7 +128,7 @@ def to_prune(folder: Path, keep: Keep, *, now: float) -> list[Path]:
     if keep == ALL:
         return []
     parts = parts_in(folder)
-    last = {part.station: part.session for part in parts}
+    last = {part.station: part.session for part in by_number(parts)}
     sizes = {part.path: part.path.stat().st_size for part in parts if part.path.exists()}
     total = sum(sizes.values())
     gone = []

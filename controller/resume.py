@@ -18,7 +18,7 @@ from controller.pipeline import Pipeline
 from controller.playback import played
 from controller.recorder import Written
 from controller.recording_file import RecordingFile
-from controller.recording_folder import earlier_parts, header_of, parts_in
+from controller.recording_folder import by_number, earlier_parts, header_of, parts_in
 from controller.voice import Said
 from protocols.events import AnyEvent
 from protocols.recording import (
@@ -85,7 +85,7 @@ def started(
     Its session goes on when the last input is not longer ago than `within` s, on the same boot of the host, with the
     same settings and software; else it is closed.
     """
-    for part in reversed(parts_in(folder, station)):
+    for part in reversed(by_number(parts_in(folder, station))):
         try:
             mark = ending(part.path)
             header = header_of(part.path)

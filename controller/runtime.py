@@ -31,6 +31,7 @@ from firmware_bridge.ble_radio import Radio
 from protocols.events import AnyEvent, CommandResult, to_json
 
 DRAIN_WITHIN = 1.5  # s that the broker gets for the last events
+CANCEL_AGAIN = 3.0  # s; no last act here takes so long
 
 
 say = Voice()  # for a person; what `run` says may go to a log instead
@@ -110,15 +111,16 @@ class Runtime:
             finally:
                 service.ending()
                 ending.cancel()
-                await _end(stations)
+                await end_all(stations)
                 if self._publisher is not None and self._publisher.connected.is_set():
                     await self._publisher.drained(within=DRAIN_WITHIN)
-                await _end([*outputs, life])
+                await end_all([*outputs, life])
             for task in done:
                 if task is not ending and not task.cancelled():
                     task.result()
-        for runner in self.stations.values():  # the outbox has written what it took
-            runner.delivered()
+        if outbox is None or not outbox.lost:
+            for runner in self.stations.values():
+                runner.delivered()
 
     async def _outputs(self, outbox: Outbox | None) -> list[asyncio.Task[None]]:
         tasks = []
@@ -226,7 +228,11 @@ class Runtime:
         return await self.stations[station].command(name, payload, allowed=self.config.broker.commands)
 
 
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
+async def end_all(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: a TaskGroup of Python 3.11 loses a cancellation that comes with an error."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN)
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -297,7 +297,9 @@ class StationRunner:
         except Refused as refused:
             return CommandResult(ts=now_ms, request=refused.request, state="refused", reason=str(refused))
         reason: str | None = None
-        if isinstance(command, Identify):
+        if self._finished:
+            reason = "the controller ends; ask again when it is there"
+        elif isinstance(command, Identify):
             reason = await self._identify(command)
         else:
             record = CommandIn(name=name, received_at=time.monotonic(), payload=msgspec.json.encode(fields_of(command)))

@@ -19,8 +19,6 @@ from firmware_bridge.link import Chunk
 from protocols.cablelink import (
     Ack,
     AckResult,
-    Event,
-    EventCode,
     GetInfo,
     GetParam,
     Identify,
@@ -163,10 +161,6 @@ class VirtualBoard:
         """Cut the power for a moment: clock, sequence, boot_id and encoders start afresh."""
         self._dark_until = self._us + DARK_US
         self._decoder.reset()
-
-    def press_button(self, *, side: int = 0) -> None:
-        """Somebody presses the board's button."""
-        self._send(Event(code=EventCode.BUTTON, side=side))
 
     @property
     def dark(self) -> bool:

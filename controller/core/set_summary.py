@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -84,13 +85,15 @@ class SetSummariser:
         self._alone: Alone | None = None  # the last single-side set
         self._closed: list[_Closed] = []
 
-    @property
-    def totals(self) -> dict[str, Any]:
-        """What the session adds up to."""
+    def totals(self, sides: Collection[SideName]) -> dict[str, Any]:
+        """What the session adds up to; sides: those that are there."""
         work = [each.work for each in self._closed if each.work is not None]
         return {
             "sets": len(self._closed),
-            **{f"{side}_reps": sum(each.reps[side] for each in self._closed) for side in SIDES},
+            **{
+                f"{side}_reps": sum(each.reps[side] for each in self._closed) if side in sides else None
+                for side in SIDES
+            },
             "work_j": rounded(sum(work), 3) if work else None,
         }
 

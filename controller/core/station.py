@@ -287,7 +287,7 @@ class Station:
         if not self._in_session:
             return
         self._in_session = False
-        state, totals = "interrupted" if interrupted else "ended", self._summariser.totals
+        state, totals = "interrupted" if interrupted else "ended", self._summariser.totals(self._sides)
         self._make.add(Session, self._book.running.number, state=state, person=self.settings.person, **totals)
 
     def _start_session(self, fields: dict[str, Any]) -> None:

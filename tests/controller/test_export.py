@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from mcap.reader import make_reader
 
+from controller.calibration_file import CalibratedStation
 from controller.export import ExportError, Form, export
 from controller.export_sinks import rep_columns
 from controller.matching import Standing
@@ -24,7 +25,8 @@ from controller.recording_folder import header_of
 from controller.replay import events_of
 from protocols.events import Rep
 from protocols.neutral_csv import CHANNELS, read_csv
-from tests.controller.inputs import station
+from protocols.recording import Tick
+from tests.controller.inputs import ANCHOR, station
 from tests.controller.lives import lived, our_header, recorder, two_lives
 
 LOADED = station(
@@ -45,7 +47,7 @@ LOADED = station(
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two cables for half a minute, with a set in it, whose board was asked again in its middle."""
-    head = our_header(LOADED)
+    head = our_header(msgspec.convert(msgspec.to_builtins(LOADED), CalibratedStation))  # as `run` writes it
     before, after = two_lives()
     with recorder(tmp_path_factory.mktemp("recorded"), head) as made:
         lived(made, Pipeline(head), [*before, *after], ends=True)
@@ -216,3 +218,11 @@ def test_without_its_library_a_form_says_what_to_install(
     [line] = done.stderr.splitlines()
     assert f"pip install 'cable-station[{form}]'" in line
     assert [path.name for path in tmp_path.iterdir()] == ["absent"]
+
+
+def test_a_recording_whose_settings_are_of_another_version_is_one_line(tmp_path: Path) -> None:
+    head = our_header(LOADED, settings=b'{"id":"rack","board":[],"colour":"red"}')
+    with recorder(tmp_path, head) as made:
+        made.put(Tick(received_at=ANCHOR + 1.0))
+    with pytest.raises(ExportError, match="settings are of another version"):
+        exported(made.path, tmp_path / "reps.csv")

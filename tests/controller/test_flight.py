@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -17,6 +19,7 @@ from tests.controller.lives import our_header
 from tests.controller.test_live_recording import Lived, wish
 
 UNTIL = 100.0  # s
+WITHIN = 20.0  # s
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +116,36 @@ def test_a_disk_that_will_not_have_it_is_said(tmp_path: Path) -> None:
     assert kept.write(our_header(), next_seq=1, say=said.append) is not None
     kept.close()
     assert "not kept" in said[0]
+
+
+def test_a_disk_that_hangs_over_one_file_holds_nobody_up_at_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    flight = FlightRecorder(tmp_path, seconds=60.0, most_bytes=1e6, most_files=3)
+    with monkeypatch.context() as hanging:
+        hanging.setattr(Path, "mkdir", lambda *_, **__: answers.wait(WITHIN))
+        flight.put(Tick(received_at=ANCHOR))
+        assert flight.write(our_header(), next_seq=1, say=pytest.fail) is not None
+        flight.put(Tick(received_at=ANCHOR + 61.0))
+        began = time.monotonic()
+        assert flight.write(our_header(), next_seq=1, say=pytest.fail) is None
+        assert time.monotonic() - began < 1.0
+        answers.set()
+        flight.close()
+    assert flight.write(our_header(), next_seq=1, say=pytest.fail) is not None
+    flight.close()
+    assert len(list(tmp_path.glob("*.cablerec"))) == 2
+
+
+def test_it_leaves_the_disk_its_reserve_and_shows_nobody_who_trains(tmp_path: Path) -> None:
+    said: list[str] = []
+    for name, least_free in (("a", 0), ("b", 1 << 60)):
+        flight = FlightRecorder(tmp_path, seconds=10.0, most_bytes=1e6, most_files=1, least_free=least_free)
+        flight.put(Tick(received_at=ANCHOR))
+        flight.write(our_header(recording=name * 32), next_seq=1, say=said.append)
+        flight.close()
+    assert ["are free" in line for line in said] == [True]
+    (kept,) = tmp_path.glob("*.cablerec")  # the one that was there before
+    assert "-aaaaaaaa" in kept.name
+    assert kept.stat().st_mode & 0o027 == 0

@@ -15,7 +15,7 @@ import pytest
 from controller.config import RecordingConfig
 from controller.live_recording import LiveRecording, settings_of, software
 from controller.pipeline import Pipeline
-from controller.recording_folder import parts_in
+from controller.recording_folder import header_of, parts_in
 from controller.replay import events_of
 from controller.resume import Start, started
 from protocols.events import AnyEvent, Rep, Session, SetSummary
@@ -152,6 +152,26 @@ def test_a_session_in_parts_goes_on_after_a_kill(tmp_path: Path, three_sets: lis
     assert log(begun.events) == log(lived.said)[-len(begun.events) :]
     assert begun.next_seq == len(lived.said) + 1
     assert begun.going_on.pipeline.station.next_numbers == lived.pipeline.station.next_numbers
+
+
+def test_a_session_goes_on_in_its_last_part_though_the_clock_was_set_back_before_it_began(
+    tmp_path: Path, three_sets: list[Input]
+) -> None:
+    lived = Lived(wish(tmp_path, part_mb=0.1))
+    lived.live([each for each in three_sets if each.received_at < ANCHOR + 45.0])
+    lived.written()
+    assert lived.recording.recorder is not None
+    lived.recording.recorder.close()  # as a kill leaves it
+    last = parts_in(tmp_path)[-1]
+    assert last.number > 1
+    last.path.rename(last.path.with_name(last.path.name.replace(last.begins, "20000101T000000Z")))
+    begun = started(
+        tmp_path, station="rack", settings=settings_of(ONE), software=software(), within=600.0, say=print,
+        now=lived.recording.header.monotonic_anchor + 46.0,
+    )  # fmt: skip
+    assert begun.going_on is not None
+    assert header_of(begun.going_on.written.path).part == last.number
+    assert begun.next_seq == len(lived.said) + 1
 
 
 def test_the_state_is_kept_beside_the_last_part_alone_until_all_is_delivered(

@@ -331,3 +331,33 @@ async def test_when_one_node_of_a_broker_is_not_there_the_next_is_asked() -> Non
             await connected(made)
             await until(lambda: made.publisher.depth == 0)
     assert made.said[0].startswith(f"broker {nodes.url}: cannot be reached")
+
+
+@pytest.mark.broker
+@pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed")
+@pytest.mark.parametrize("answer", ["_on_connect", "_on_subscribe"])
+@pytest.mark.parametrize("steps", [0, 1, 2])
+async def test_an_end_is_heard_that_comes_together_with_an_answer_of_the_broker(
+    answer: str, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asyncio.wait_for of Python 3.11 loses such a cancellation; steps: of the event loop between the two."""
+    loop = asyncio.get_running_loop()
+    async with own_broker() as reached:
+        made = Gateway(reached, ["one"])
+        answered = getattr(aiomqtt.Client, answer)
+
+        def cancel_after(steps: int) -> None:
+            if steps:
+                loop.call_soon(cancel_after, steps - 1)
+            else:
+                running.cancel()
+
+        def and_cancel(self: aiomqtt.Client, *arguments: object) -> None:
+            answered(self, *arguments)
+            if not running.cancelling():
+                cancel_after(steps)
+
+        monkeypatch.setattr(aiomqtt.Client, answer, and_cancel)
+        running = asyncio.create_task(made.publisher.run(), name="test: publisher")
+        await asyncio.wait({running}, timeout=5.0)
+        assert running.cancelled()

@@ -109,7 +109,7 @@ async def test_what_cannot_be_written_at_the_end_is_counted_in_one_line(tmp_path
         async with opened(OutboxConfig(), tmp_path / "o.db", fault=Told(), say=said.append) as outbox:
             lock()
             put(outbox, 1, 2, 3)
-    assert said[-1].endswith("o.db: 3 events could not be written and are lost with this program")
+    assert said[-1].endswith("o.db: 3 events could not be written and are lost, unless the recording has them still")
 
 
 @contextmanager

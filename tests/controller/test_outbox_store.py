@@ -276,3 +276,13 @@ def test_the_second_on_one_file_is_told_and_keeps_off(tmp_path: Path) -> None:
             assert "another controller uses this outbox" in second.refused()
     with stored(path) as third:
         third.loaded()
+
+
+def test_nobody_but_its_user_and_group_may_read_what_waits(tmp_path: Path) -> None:
+    with stored(tmp_path / "o.db") as told:
+        told.loaded()
+        told.store.keep(event(1))
+        until(lambda: told.store.unsaved == 0)
+        files = list(tmp_path.glob("o.db*"))
+        assert {file.name for file in files} == {"o.db", "o.db-wal", "o.db-shm", "o.db.lock"}
+        assert [oct(file.stat().st_mode & 0o027) for file in files] == ["0o0"] * 4

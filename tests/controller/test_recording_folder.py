@@ -35,9 +35,10 @@ def file(
     part: int = 1,
     size: int = 1000,
     station: str = "rack",
+    first_seq: int = 1,
 ) -> Path:
     """A recording of so many bytes of samples that was last written so long before NOW."""
-    head = our_header(recording=recording * 8, part=part, station=station)
+    head = our_header(recording=recording * 8, part=part, station=station, first_seq=first_seq)
     path = folder / file_name(head, unix=NOW - age_days * DAY)
     samples = encode(ChunkIn(board="a", received_at=0.5, data=bytes(size)))
     path.write_bytes(MAGIC + encode(head) + samples + (encode(mark) if mark is not None else b""))
@@ -109,3 +110,11 @@ def test_a_state_goes_with_its_recording(tmp_path: Path, keep: Keep) -> None:
         path.with_suffix(".state").touch()
     assert prune(tmp_path, keep) == [gone]
     assert sorted(tmp_path.iterdir()) == sorted([stays, stays.with_suffix(".state")])
+
+
+def test_the_last_session_stays_though_the_clock_was_set_back_before_it_began(tmp_path: Path) -> None:
+    old = file(tmp_path, "a", age_days=1.0)
+    new = file(tmp_path, "b", age_days=2.0, first_seq=100)
+    assert to_prune(tmp_path, Keep(bytes=0.0), now=NOW) == [old]
+    assert prune(tmp_path, Keep(seconds=0.0)) == [old]
+    assert new.exists()

@@ -249,3 +249,14 @@ def test_the_last_words_of_a_session_are_said_again_until_the_outputs_have_them(
     assert log(begun.events) == before + last
     assert start_again(tmp_path)[0].events == ()
     assert start_again(tmp_path)[0].next_seq == begun.next_seq == len(before + last) + 1
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["killed", "ended"])
+def test_the_last_session_is_known_though_the_clock_was_set_back_before_it_began(tmp_path: Path, *, ends: bool) -> None:
+    count = ended(tmp_path)
+    later = our_header(recording="b" * 32, first_seq=count + 1, unix_anchor=header(ONE).unix_anchor - 1e6)
+    with recorder(tmp_path, later) as made:
+        more = lived(made, Pipeline(later), two_lives()[0], ends=ends)
+    begun, _ = start_again(tmp_path)
+    assert begun.next_seq == count + len(more) + 1
+    assert (begun.going_on is None) == ends

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,9 +17,9 @@ import msgspec
 import pytest
 
 from controller.broker import Account, Broker, BrokerError, find_mosquitto, free_port
-from controller.config import GymConfig, parse
+from controller.config import GymConfig, outbox_path, parse
 from controller.replay import events_of
-from controller.runtime import Runtime
+from controller.runtime import Runtime, end_all
 from protocols.events import to_json
 from protocols.recording import CommandIn, read_recording
 from tests.controller.mqtt_client import WITHIN, Heard, client, listening
@@ -184,3 +185,48 @@ async def test_a_display_that_cannot_have_its_port_is_one_line_and_the_stations_
             await until(lambda: any("is in use" in line for line in made.said))
             await until(lambda: bool(recordings(tmp_path)))
         assert sum("is in use" in line for line in made.said) == 1
+
+
+async def test_a_command_after_the_end_of_the_session_is_refused_and_makes_no_event(tmp_path: Path) -> None:
+    async with running(gym(tmp_path)) as made:
+        runner = made.runtime.stations["one"]
+        made.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await made.task
+        result = await runner.command("session_start", command("late"))
+        assert (result.request, result.state) == ("late", "refused")
+        assert "ends" in (result.reason or "")
+        assert runner.pipeline.events() == []
+
+
+async def test_what_the_outbox_could_not_write_is_offered_again_at_the_next_start(tmp_path: Path) -> None:
+    config = gym(tmp_path, broker=f'url = "mqtt://127.0.0.1:{free_port()}"')
+    path = outbox_path(config)
+    assert path is not None
+    async with running(config) as made:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        signal.raise_signal(signal.SIGTERM)
+        await made.task
+        assert any("could not be written" in line for line in made.said)
+        other.close()
+    [file] = recordings(tmp_path)
+    ids = [event.id for _, events in events_of(file) for event in events]
+    async with running(config):
+        pass
+    with contextlib.closing(sqlite3.connect(path)) as kept:
+        found = [name for (name,) in kept.execute("SELECT id FROM event ORDER BY n")]
+    assert found[: len(ids)] == ids
+
+
+async def test_a_task_that_loses_its_cancellation_is_cancelled_again() -> None:
+    async def deaf() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(deaf(), name="test: deaf")]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(WITHIN):
+        await end_all(tasks)
+    assert tasks[0].cancelled()

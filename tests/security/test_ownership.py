@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from pathlib import Path
 
@@ -82,3 +83,22 @@ def test_of_two_that_begin_at_once_the_one_with_the_earlier_word_gives_way() -> 
 @pytest.mark.parametrize("payload", [b"", b"x", b"{}", b'{"gateway":"A/#","instance":"a","host":"h"}', b"\xff"])
 def test_a_word_that_names_nobody_is_no_owner(payload: bytes) -> None:
     assert owner_in(payload) is None
+
+
+async def test_a_word_whose_gateway_died_with_the_broker_keeps_nobody_away(tmp_path: Path) -> None:
+    """Nobody was left to send its last will: what the broker has kept says for ever that it is online."""
+    kept = f"persistence true\npersistence_location {tmp_path}/\nautosave_on_changes true\nautosave_interval 1"
+    database = tmp_path / "mosquitto.db"
+    with contextlib.ExitStack() as stack:
+        async with theirs(tmp_path, kept) as port:
+            url = f"mqtt://127.0.0.1:{port}"
+            one = stack.enter_context(station(written(tmp_path / "0", url, "hall")))
+            await asyncio.to_thread(one.says, "connected")
+            await asyncio.to_thread(
+                one.until, lambda: b"/owner" in database.read_bytes() if database.exists() else False
+            )
+            one.process.send_signal(signal.SIGSTOP)  # so that it says no farewell, as at a power cut
+    async with theirs(tmp_path, kept, port=port):
+        with station(written(tmp_path / "1", url, "hall")) as two:
+            await asyncio.to_thread(two.says, PASSIVE)
+            await asyncio.to_thread(two.says, "connected", within=60.0)

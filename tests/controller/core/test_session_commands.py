@@ -265,3 +265,12 @@ def test_what_needs_a_running_set_is_refused_without_one(bench: Bench, name: str
 
 def test_an_unknown_command_is_refused_by_its_name(bench: Bench) -> None:
     assert bench.command("reboot") == "unknown command 'reboot'"
+
+
+def test_a_session_says_nothing_of_the_reps_of_a_side_that_is_not_there() -> None:
+    station = Station(CoreSettings(), Identity(recording="test", session="s"))
+    station.calibrate("left", force=ChannelCalibration())
+    station.feed(0.0, left_force=0.0)
+    station.finish()
+    (ended,) = (event for event in station.drain() if isinstance(event, Session) and event.state == "ended")
+    assert (ended.sets, ended.left_reps, ended.right_reps) == (0, 0, None)

@@ -240,11 +240,11 @@ def test_a_set_with_an_index_gives_no_reason_for_a_null() -> None:
 
 def test_the_session_adds_up_its_sets() -> None:
     gym = Gym()
-    assert gym.summariser.totals == {"sets": 0, "left_reps": 0, "right_reps": 0, "work_j": None}
+    assert gym.summariser.totals(SIDES) == {"sets": 0, "left_reps": 0, "right_reps": 0, "work_j": None}
     gym.close(row(STARTS, work_concentric=100.0), right([0.1], work_concentric=50.0))
     gym.close(row([20.0]), [])  # its work is not known
     gym.close([], right([40.0, 43.0], work_concentric=10.0))
-    assert gym.summariser.totals == {"sets": 3, "left_reps": 4, "right_reps": 3, "work_j": 370.0}
+    assert gym.summariser.totals(SIDES) == {"sets": 3, "left_reps": 4, "right_reps": 3, "work_j": 370.0}
 
 
 # -- comparisons
