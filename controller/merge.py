@@ -2,7 +2,9 @@
 
 A sample is let go when every board that is up has shown a time as late, or has been given its patience: the
 watermark, and the length of its blocks, since a block cannot come before its last sample. How long something has
-waited is told by the stamps of the inputs, so the order does not depend on when this code runs.
+waited is told by the stamps of the inputs, so the order does not depend on when this code runs. Where nothing at all
+was heard for longer than the watermark, nobody was listening (a busy machine), or nobody spoke: what was said
+meanwhile comes right after, one board before the other, and until then no more patience is taken from any of them.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ class Merge(Generic[Item]):
         self._heard: dict[tuple[str, int], _Heard] = {}
         self._released = -inf
         self._number = 0
+        self._now = -inf  # s, stamp of the latest input
+        self._before = self._again = -inf  # s, stamps of the inputs before and after the latest time of deafness
         self.late = 0  # samples dropped because later ones had gone on
 
     def expect(self, key: tuple[str, int]) -> None:
@@ -77,9 +81,10 @@ class Merge(Generic[Item]):
 
     def release(self, now: float) -> list[Sample[Item]]:
         """The samples that may go on at `now` (host, s), in order; now = inf: all."""
+        listened = self._listened(now)
         if not self._waiting:
             return []
-        sure = min((heard.shown(now) for heard in self._heard.values()), default=inf)
+        sure = min((heard.shown(listened) for heard in self._heard.values()), default=inf)
         count = 0
         while count < len(self._waiting) and self._waiting[count].t <= sure:
             count += 1
@@ -87,6 +92,15 @@ class Merge(Generic[Item]):
         if out:
             self._released = out[-1].t
         return out
+
+    def _listened(self, now: float) -> float:
+        """The time up to which all that was said has been heard, or would have been; host, s."""
+        if now == inf:
+            return now
+        if now - self._now > WATERMARK:
+            self._before, self._again = self._now, now
+        self._now = max(self._now, now)
+        return self._before if now < self._again + WATERMARK else now
 
     @property
     def oldest(self) -> float | None:

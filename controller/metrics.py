@@ -133,6 +133,8 @@ class Metrics:
         if self.publisher is not None:
             connected = self.publisher.connected.is_set()
             yield _family("broker_connected", "gauge", "whether the broker is there", [({}, connected)])
+        tasks = len(asyncio.all_tasks())
+        yield _family("tasks", "gauge", "what the gateway does at once, asyncio tasks", [({}, tasks)])
         yield from _process()
 
     def _of_health(self) -> Iterator[tuple[str, str, str, list[Sample]]]:
@@ -187,12 +189,15 @@ def _process() -> Iterator[tuple[str, str, str, list[Sample]]]:
         files = sum(1 for _ in (PROC / "fd").iterdir())
         ticks = int((PROC / "stat").read_text().rsplit(")", 1)[1].split()[19])
         uptime = float(Path("/proc/uptime").read_text().split()[0])
+        threads = sum(1 for _ in (PROC / "task").iterdir())
     except (OSError, ValueError, IndexError):
         return  # no Linux
     name = "process_resident_memory_bytes"
     yield name, "gauge", "memory in use", [(name, {}, float(pages * os.sysconf("SC_PAGE_SIZE")))]
     name = "process_open_fds"
     yield name, "gauge", "open files and sockets", [(name, {}, float(files))]
+    name = "process_threads"
+    yield name, "gauge", "threads", [(name, {}, float(threads))]
     name = "process_start_time_seconds"
     began = time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
     yield name, "gauge", "when it began, Unix", [(name, {}, began)]

@@ -50,7 +50,8 @@ def test_a_sample_older_than_what_has_gone_on_is_dropped_and_counted() -> None:
     merge.add(A, [1.0], ["a0"], now=1.0)
     merge.add(B, [1.0], ["b0"], now=1.0)
     merge.add(A, [1.05, 1.06], ["a1", "a2"], now=1.06)
-    merge.release(1.3)
+    for now in (1.12, 1.18, 1.24, 1.3):
+        merge.release(now)
     assert [s.item for s in merge.add(B, [1.055, 1.06], ["late", "just in time"], now=1.3)] == ["just in time"]
     assert merge.late == 1
 
@@ -78,11 +79,37 @@ def test_a_board_that_is_expected_loses_not_even_its_first_sample() -> None:
     assert merge.late == 0
 
 
+def test_what_two_boards_said_while_nobody_listened_is_merged_whole() -> None:
+    """A busy machine reads nothing for 0.3 s, then what one board said, its own clock's tick, and the other board."""
+    merge: Merge[str] = Merge()
+    out = []
+    for k in range(20):
+        out += merge.add(A, [1.0 + 0.02 * k], ["a"], now=1.0 + 0.02 * k)
+        out += merge.add(B, [1.0 + 0.02 * k], ["b"], now=1.0 + 0.02 * k)
+    held = [1.4 + 0.02 * k for k in range(15)]
+    out += merge.add(A, held, ["a"] * 15, now=1.7)
+    out += merge.release(1.701)
+    out += merge.add(B, held, ["b"] * 15, now=1.71)
+    out += merge.add(A, [1.72], ["a"], now=1.72)
+    assert merge.late == 0
+    assert [sample.item for sample in out] == ["a", "b"] * 35
+
+
+def test_a_board_that_died_while_nobody_listened_holds_the_other_one_back_by_a_watermark_more_only() -> None:
+    merge: Merge[str] = Merge()
+    merge.add(A, [1.0], ["a"], now=1.0)
+    merge.add(B, [1.0], ["b"], now=1.0)
+    merge.add(A, [1.1, 1.2, 1.3], ["a"] * 3, now=1.31)
+    assert merge.release(1.4) == []
+    assert len(merge.release(1.31 + WATERMARK + 0.001)) == 3
+
+
 def test_a_block_of_absurd_length_does_not_stop_the_other_board() -> None:
     merge: Merge[str] = Merge()
     merge.add(B, [-9000.0, 1.0], ["b0", "b1"], now=1.0)
     assert merge.add(A, [1.5], ["a0"], now=1.5) == []
-    assert [s.item for s in merge.release(1.5 + WATERMARK + LONGEST_BLOCK + 0.001)] == ["a0"]
+    released = {s.item: k for k in range(1, 16) for s in merge.release(1.5 + k * 0.08)}
+    assert released == {"a0": int((WATERMARK + LONGEST_BLOCK) / 0.08) + 1}
 
 
 def test_everything_goes_on_at_the_end() -> None:

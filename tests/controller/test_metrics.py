@@ -94,6 +94,19 @@ async def test_prometheus_own_parser_reads_what_is_served_and_finds_the_latest()
     assert found["cable_station_station_info", of("one", software='1 "a\\b"\n', algorithm="2")] == 1.0
     assert found["process_resident_memory_bytes", ()] > 1e6
     assert found["process_open_fds", ()] > 2
+    assert found["process_threads", ()] >= 1
+
+
+async def test_a_task_that_goes_on_is_seen_among_the_tasks() -> None:
+    metrics = made()
+    before = samples(metrics.text())["cable_station_tasks", ()]
+    waiting = asyncio.create_task(asyncio.Event().wait(), name="test: waits")
+    try:
+        assert samples(metrics.text())["cable_station_tasks", ()] == before + 1
+    finally:
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
 
 
 async def test_what_is_unknown_has_no_sample() -> None:
@@ -105,7 +118,7 @@ async def test_what_is_unknown_has_no_sample() -> None:
     assert not [name for name, labels in found if ("station", "two") in labels and name != "cable_station_up"]
 
 
-def test_every_number_of_the_health_is_a_metric() -> None:
+async def test_every_number_of_the_health_is_a_metric() -> None:
     metrics = made()
     numbers: dict[str, Any] = {
         field.name: 1 for field in msgspec.structs.fields(Health) if field.name not in ("v", "ts", "link")
@@ -118,7 +131,7 @@ def test_every_number_of_the_health_is_a_metric() -> None:
         assert f"cable_station_{plain}_total" in found if plain in COUNTED else f"cable_station_{plain}" in found
 
 
-def test_the_dashboard_of_the_examples_asks_only_for_what_there_is() -> None:
+async def test_the_dashboard_of_the_examples_asks_only_for_what_there_is() -> None:
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     metrics = made()
     metrics.publisher = Reached()

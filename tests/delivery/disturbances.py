@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from typing import Any, Final
 from controller.config import parse
 from controller.runtime import Runtime
 from controller.station_runner import StationRunner
+from tests.delivery import deaf
 from tests.delivery.brokers import LOOPBACK, Mosquitto
 from tests.stations.processes import simulator
 
@@ -107,16 +107,7 @@ class Gym:
     def slow_subscriber(self) -> Iterator[None]:
         """A client that subscribes to everything and reads nothing."""
         user, _, password = self._brokers.listener.partition(":")
-        texts = [text.encode() for text in ("slow", user, password)]
-        body = b"\x00\x04MQTT\x04\xc2\x00\x00" + b"".join(len(text).to_bytes(2, "big") + text for text in texts)
-        pattern = b"cable/v1/#"
-        subscribe = b"\x00\x01" + len(pattern).to_bytes(2, "big") + pattern + b"\x00"
-        with socket.socket() as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            sock.connect((LOOPBACK, self._brokers.servers[0].port))
-            sock.sendall(b"\x10" + bytes([len(body)]) + body)
-            assert sock.recv(4) == b"\x20\x02\x00\x00"
-            sock.sendall(b"\x82" + bytes([len(subscribe)]) + subscribe)
+        with deaf.subscriber(self._brokers.servers[0].port, user=user, password=password):
             yield
 
     @contextlib.contextmanager
@@ -125,10 +116,7 @@ class Gym:
         assert self.runtime.display is not None
         assert self.runtime.display.address is not None
         port = int(self.runtime.display.address.rpartition(":")[2])
-        with socket.socket() as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            sock.connect((LOOPBACK, port))
-            sock.sendall(f"GET /station/one/events HTTP/1.1\r\nHost: {LOOPBACK}:{port}\r\n\r\n".encode())
+        with deaf.browser(port, station="one"):
             yield
 
     @contextlib.contextmanager
