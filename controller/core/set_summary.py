@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,6 +28,7 @@ from protocols.events import Side as SideName
 
 EFFICIENCY_LOW, EFFICIENCY_HIGH = 0.20, 0.25  # gross efficiency of concentric work
 SAME_LOAD: Final = 0.10  # share by which two loads may differ and still be compared
+UNDOABLE: Final = 4  # sets that are kept so that they can be taken back
 ALIGNED: Final = 0.05  # s; a lag less certain than this is not given
 DOUBTFUL: Final = 0.25  # of the shorter concentric; with clocks less certain it is not known which reps are pairs
 
@@ -67,14 +69,28 @@ Alone = tuple[SetSummary, list[Counted], float]
 
 
 @dataclass(frozen=True, slots=True)
+class _Totals:
+    """What a session's sets add up to; work in J, None where none is known."""
+
+    sets: int = 0
+    left: int = 0
+    right: int = 0
+    work: float | None = None
+
+    def and_one(self, reps: dict[SideName, int], work: float | None) -> _Totals:
+        """The totals with one more set."""
+        total = self.work if work is None else (self.work or 0.0) + work
+        return _Totals(self.sets + 1, self.left + reps["left"], self.right + reps["right"], total)
+
+
+@dataclass(frozen=True, slots=True)
 class _Closed:
-    """A set of the session that stands, and what must be known to take it back."""
+    """A set of the session that stands, and what was before it, so that it can be taken back."""
 
     summary: SetSummary
     comparison: Comparison | None
     alone_before: Alone | None
-    reps: dict[SideName, int]
-    work: float | None
+    totals_before: _Totals
 
 
 class SetSummariser:
@@ -83,23 +99,22 @@ class SetSummariser:
     def __init__(self, make: EventMaker) -> None:
         self._make = make
         self._alone: Alone | None = None  # the last single-side set
-        self._closed: list[_Closed] = []
+        self._closed: deque[_Closed] = deque(maxlen=UNDOABLE)
+        self._totals = _Totals()
 
     def totals(self, sides: Collection[SideName]) -> dict[str, Any]:
         """What the session adds up to; sides: those that are there."""
-        work = [each.work for each in self._closed if each.work is not None]
+        totals = self._totals
         return {
-            "sets": len(self._closed),
-            **{
-                f"{side}_reps": sum(each.reps[side] for each in self._closed) if side in sides else None
-                for side in SIDES
-            },
-            "work_j": rounded(sum(work), 3) if work else None,
+            "sets": totals.sets,
+            "left_reps": totals.left if "left" in sides else None,
+            "right_reps": totals.right if "right" in sides else None,
+            "work_j": rounded(totals.work, 3),
         }
 
     @property
     def last(self) -> SetSummary | None:
-        """The session's last set that stands."""
+        """The session's last set that stands and can still be taken back."""
         return self._closed[-1].summary if self._closed else None
 
     def undo(self) -> bool:
@@ -107,7 +122,7 @@ class SetSummariser:
         if not self._closed:
             return False
         gone = self._closed.pop()
-        self._alone = gone.alone_before
+        self._alone, self._totals = gone.alone_before, gone.totals_before
         summary, compared = gone.summary, gone.comparison
         if compared is not None:
             self._make.add(
@@ -189,7 +204,8 @@ class SetSummariser:
         alone = self._alone
         comparison = self._compare(summary, full, shape, sides, settings) if spoilt_by is None else None
         reps = {side: len(running.reps[side]) for side in SIDES}
-        self._closed.append(_Closed(summary, comparison, alone, reps, work))
+        self._closed.append(_Closed(summary, comparison, alone, self._totals))
+        self._totals = self._totals.and_one(reps, work)
         return summary
 
     def _compare(
