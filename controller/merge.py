@@ -3,8 +3,7 @@
 A sample is let go when every board that is up has shown a time as late, or has been given its patience: the
 watermark, and the length of its blocks, since a block cannot come before its last sample. How long something has
 waited is told by the stamps of the inputs, so the order does not depend on when this code runs. Where nothing at all
-was heard for longer than the watermark, nobody was listening (a busy machine), or nobody spoke: what was said
-meanwhile comes right after, one board before the other, and until then no more patience is taken from any of them.
+was heard for longer than the watermark, patience does not run: what was said meanwhile comes after it, one board first.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Final, Generic, NamedTuple, TypeVar
+
+from controller.listening import Listening
 
 WATERMARK: Final = 0.1  # s
 LONGEST_BLOCK: Final = 1.0  # s; nobody waits longer, whatever a board says of its times
@@ -50,8 +51,7 @@ class Merge(Generic[Item]):
         self._heard: dict[tuple[str, int], _Heard] = {}
         self._released = -inf
         self._number = 0
-        self._now = -inf  # s, stamp of the latest input
-        self._before = self._again = -inf  # s, stamps of the inputs before and after the latest time of deafness
+        self._listening = Listening(WATERMARK)
         self.late = 0  # samples dropped because later ones had gone on
 
     def expect(self, key: tuple[str, int]) -> None:
@@ -81,7 +81,7 @@ class Merge(Generic[Item]):
 
     def release(self, now: float) -> list[Sample[Item]]:
         """The samples that may go on at `now` (host, s), in order; now = inf: all."""
-        listened = self._listened(now)
+        listened = now if now == inf else self._listening.until(now, pause=WATERMARK)
         if not self._waiting:
             return []
         sure = min((heard.shown(listened) for heard in self._heard.values()), default=inf)
@@ -92,15 +92,6 @@ class Merge(Generic[Item]):
         if out:
             self._released = out[-1].t
         return out
-
-    def _listened(self, now: float) -> float:
-        """The time up to which all that was said has been heard, or would have been; host, s."""
-        if now == inf:
-            return now
-        if now - self._now > WATERMARK:
-            self._before, self._again = self._now, now
-        self._now = max(self._now, now)
-        return self._before if now < self._again + WATERMARK else now
 
     @property
     def oldest(self) -> float | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, Final, get_args
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from controller.calibration_file import CalibratedStation
 from controller.core.settings import Identity
 from controller.core.station import Station
+from controller.listening import Listening
 from controller.merge import Merge, Sample
 from controller.rate_watch import RateWatch
 from controller.station_views import side_health, station_health, station_info
@@ -40,6 +42,8 @@ from protocols.recording import (
 )
 
 TICK_LAG: Final = 1.0  # s; so far behind the host's time silence moves the core, since samples held up may still come
+TICKS_APART: Final = 1.2  # s; one comes each second, so after a longer pause the gateway itself was held up
+CATCHES_UP: Final = 0.5  # s that it then takes to read what came meanwhile
 WIRING_PROBLEMS: Final[tuple[ProblemName, ...]] = get_args(ProblemName)
 OTHER_VERSION: Final = "the recording's settings are of another version: {}"
 FAULTS: Final[dict[BoardFault, Said]] = {
@@ -101,6 +105,9 @@ class Pipeline:
         self._statuses: dict[Key, BoardStatus] = {}
         self._abouts: dict[str, AboutIn] = {}
         self._up: dict[str, bool] = {board.id: False for board in self._config.board}
+        self._listening = Listening(CATCHES_UP)
+        self._listened = -inf  # host s up to which all that was said has been heard
+        self._is_after_tick = False
         self._t = 0.0
         self.heard: Callable[[float, Wiring, tuple[int, ...]], None] | None = None
         """Told of every instant as the core is: stream time in s, what its source measures, its counts."""
@@ -113,13 +120,14 @@ class Pipeline:
         Raises RecordingError for a board that the header does not name.
         """
         now = record.received_at
+        self._listen(record)
         if isinstance(record, ChunkIn | LinkUp | AboutIn | LinkDown) and record.board not in self._readers:
             raise RecordingError(f"there is input from a board {record.board!r}, which the header does not name")
         if isinstance(record, ChunkIn):
             return self._chunk(record)
         if isinstance(record, Tick):
             self._play(self._merge.release(now))
-            self._advance(now - TICK_LAG)
+            self._advance(self._listened - TICK_LAG)
             self._align()
         elif isinstance(record, LinkUp):
             self._readers[record.board].link_up()
@@ -142,6 +150,7 @@ class Pipeline:
 
     def command(self, record: CommandIn) -> str | None:
         """Carry out a command. Returns None when done, else why it is refused."""
+        self._listen(record)
         fields: dict[str, Any] = msgspec.json.decode(record.payload)
         return self.station.command(self._stream(record.received_at), record.name, fields)
 
@@ -211,8 +220,13 @@ class Pipeline:
 
     def _stream(self, host: float) -> float:
         """Stream time of something that is no sample: not before what has been played, not past what waits."""
-        self._advance(host - TICK_LAG)
+        self._advance(min(host, self._listened) - TICK_LAG)
         return self._t
+
+    def _listen(self, record: Input) -> None:
+        pause = TICKS_APART if self._is_after_tick else TICK_LAG
+        self._listened = self._listening.until(record.received_at, pause=pause)
+        self._is_after_tick = isinstance(record, Tick)
 
     def _align(self) -> None:
         """Tell the core how well the sides' clocks agree, where each side has a clock of its own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from random import Random
 
@@ -139,6 +139,36 @@ def test_a_line_held_up_for_almost_a_second_loses_no_sample() -> None:
     for record in sorted(held_up, key=lambda record: record.received_at):
         pipeline.feed(record)
     assert pipeline.late == 0
+
+
+@pytest.mark.parametrize("held_up", [0.3, 1.4, 3.0])
+@pytest.mark.parametrize(("config", "inputs"), [(ONE, one_board), (TWO, boards_of_two)], ids=["one", "two"])
+def test_a_gateway_that_was_held_up_measures_what_it_would_have(
+    config: StationConfig, inputs: Callable[[], tuple[Input, ...]], held_up: float
+) -> None:
+    """Nothing is read for a while in the set, then the tick comes before what the boards have said meanwhile."""
+    begins = ANCHOR + 12.0
+    again, records = begins + held_up, inputs()
+    said = dict.fromkeys((board.id for board in config.board), b"")
+    for record in records:
+        if isinstance(record, ChunkIn) and begins <= record.received_at < again:
+            said[record.board] += record.data
+    held = [ChunkIn(board=name, received_at=again + 0.01 * k, data=data) for k, (name, data) in enumerate(said.items())]
+    before = [record for record in records if record.received_at < begins]
+    caught_up = again + 0.05
+    after = [
+        msgspec.structs.replace(record, received_at=max(record.received_at, caught_up))
+        for record in records
+        if record.received_at >= again
+    ]
+    pipeline = Pipeline(header(config))
+    for record in (*before, Tick(received_at=again), *held, *after):
+        pipeline.feed(record)
+    pipeline.finish()
+    events = pipeline.events()
+    assert not faults(events, "gap") or config is TWO  # their lines lose frames
+    assert health(pipeline).samples_late == 0
+    assert [len(finals(events, side)) for side in TWO_NAMES] == [4, 4]
 
 
 def test_ticks_alone_close_a_set_when_the_boards_fall_silent_without_a_word() -> None:

@@ -45,8 +45,11 @@ def _losses(report: Outcome, run: Run, served: list[Served]) -> None:
             report.failures.append(f"{each.name} ({each.fault}): health says {frames:.0f} frames lost")
     late = {name: count for (name, *_), count in numbers.get("cable_station_samples_late_total", {}).items() if count}
     report.samples_late = round(sum(late.values()))
-    if late:
-        report.lines.append(f"samples that came too late to be merged: {late}")
+    for each in served:
+        if each.fault != "unplug" and each.name in late:
+            report.failures.append(
+                f"{each.name} ({each.fault}): {late[each.name]:.0f} samples came too late to be used"
+            )
     for name in ("events_dropped", "dead_letters", "recorder_dropped_bytes"):
         if count := sum(numbers.get(f"cable_station_{name}_total", {}).values()):
             report.failures.append(f"health says {name} {count:.0f}")

@@ -85,6 +85,14 @@ class Gateway:
         (broker,) = children(guard)
         os.kill(broker, number)
 
+    def hold_up(self, seconds: float) -> None:
+        """Let it do nothing for so long, as a busy or suspended machine does."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
     def numbers(self) -> dict[str, dict[tuple[str, ...], float]]:
         """Its metrics: values by the labels other than of the gateway, by name."""
         with urllib.request.urlopen(self._metrics, timeout=WITHIN) as answer:

@@ -166,7 +166,10 @@ async def _act(run: Run, act: programme.Act, first: float, last: float) -> None:
     else:
         run.done[act] = run.done.get(act, 0) + 1
         begins = time.time()
-        run.gateway.send_to_broker(signal.SIGKILL if act == "kill the broker" else signal.SIGTERM)
+        if act == "hold up the gateway":
+            await asyncio.to_thread(run.gateway.hold_up, programme.HELD_UP_S)
+        else:
+            run.gateway.send_to_broker(signal.SIGKILL if act == "kill the broker" else signal.SIGTERM)
         await asyncio.sleep(1.0)
         await _up(run)
         await asyncio.wait_for(run.dashboard.listening.wait(), UP_WITHIN)

@@ -22,7 +22,7 @@ class Run:
     began: float = 0.0  # host monotonic s
     before: Taken | None = None
     after: Taken | None = None
-    away: list[tuple[float, float]] = field(default_factory=list)  # Unix s from and to which the broker was not there
+    away: list[tuple[float, float]] = field(default_factory=list)  # Unix s: no broker, or the gateway held up
     looks: list[Taken] = field(default_factory=list)
     done: dict[str, int] = field(default_factory=dict)
 
@@ -46,5 +46,5 @@ class Outcome(Soak):
     announced_ms: tuple[float, float] = (0.0, 0.0)  # from the turn of a rep to its final announcement, p50, p99
     arrived_ms: tuple[float, float, float] = (0.0, 0.0, 0.0)  # from the sample to the dashboard, p50, p99, worst
     mb_per_hour: float | None = None
-    samples_late: int = 0  # of stations with two boards: the merge had gone on
+    samples_late: int = 0  # dropped, since the core had gone on
     processor: float = 0.0  # share of one that the gateway took

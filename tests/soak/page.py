@@ -10,7 +10,7 @@ from tests.soak.figures import MOST_MB_PER_HOUR, WARM
 from tests.soak.gym import COUNTED_AT
 from tests.soak.judged import Tally
 from tests.soak.outcome import Outcome, Run
-from tests.soak.programme import AWAY, LOST, PACE, RATE_HZ
+from tests.soak.programme import AWAY, HELD_UP_S, LOST, PACE, RATE_HZ
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "soak.md"
 WHAT: Final[dict[str | None, str]] = {
@@ -50,6 +50,7 @@ that had other work too. One `cable-station run` with outbox, recording, page an
 shapes, their truth is the simulators'.
 
 {broker}
+the gateway itself held up {run.done.get("hold up the gateway", 0)} times for {HELD_UP_S:g} s,
 {run.done.get("slow subscriber", 0)} subscribers to everything and {run.done.get("stalled browsers", 0)} browsers came,
 read nothing and went. Two stations in five had a fault of their own, every three minutes.
 
@@ -102,10 +103,10 @@ def _time(outcome: Outcome) -> str:
     return (
         f"A rep is with the dashboard {median:.0f} ms (median; 99 %: {most:.0f} ms, worst: {worst:.0f} ms) after the "
         "instant of the\nsample that caused it: batches of two samples, link, core, outbox, broker. "
-        f"Not counted are the {away:.0f} s in which the broker was away.\n"
+        f"Not counted are the {away:.0f} s in which the broker was away or the gateway held up.\n"
         f"From the dated turn to the final announcement it is {turn:.0f} ms of stream time "
-        f"(99 %: {turn_most:.0f} ms).\nSamples that came over 100 ms later than the other board's, and "
-        f"were left out: {outcome.samples_late}."
+        f"(99 %: {turn_most:.0f} ms).\nSamples that came too late to be used: "
+        f"{outcome.samples_late}."
     )
 
 

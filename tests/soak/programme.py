@@ -12,14 +12,16 @@ RATE_HZ: Final = 80
 DISTURBED: Final = (0.25, 0.85)  # of the run: all faults lie in it, and what is counted before is counted after
 SHORT_S: Final = 90.0  # s; in less there is one quick set a station
 APART_S: Final = 180.0  # s between two faults of a station
-Act = Literal["kill the broker", "stop the broker", "slow subscriber", "stalled browsers"]
+Act = Literal["kill the broker", "stop the broker", "hold up the gateway", "slow subscriber", "stalled browsers"]
 ACTS: Final[tuple[tuple[Act, float, float], ...]] = (  # of the run: from, to
     ("slow subscriber", 0.26, 0.62),
     ("stalled browsers", 0.28, 0.80),
     ("kill the broker", 0.33, 0.33),
+    ("hold up the gateway", 0.42, 0.42),
     ("stop the broker", 0.52, 0.52),
     ("kill the broker", 0.71, 0.71),
 )
+HELD_UP_S: Final = 1.4  # s; longer than the gateway's tick
 AWAY: Final = {"unplug": 4.0, "loss": 15.0, "stuck": 12.0, "rate_change": 20.0}  # s that a fault lasts
 LOST: Final = 0.05  # of the frames
 PACE: Final = 0.67

@@ -25,6 +25,7 @@ def test_three_stations_are_counted_and_delivered_whole_while_broker_boards_and_
     assert report.run is not None
     assert report.run.done["kill the broker"] == 2
     assert report.run.done["stop the broker"] == 1
+    assert report.run.done["hold up the gateway"] == 1
     assert "Nothing that should hold did not." in page.text(report)
 
 
