@@ -35,16 +35,17 @@ class Authority:
         folder.mkdir(exist_ok=True)
         self.folder, self.name = folder, name
         self.cert, self.key = folder / f"{name}.crt", folder / f"{name}.key"
+        self.made_at = datetime.now(UTC).replace(microsecond=0)
         run("req", "-x509", *CURVE, "-keyout", self.key, "-out", self.cert, "-subj", f"/CN={name}", "-days", "365")
 
     def signs(self, name: str, *, hosts: tuple[str, ...] = (), days: tuple[int, int] = (-1, 300)) -> Pair:
-        """A certificate for these host names; days: from now, from when until when it is good."""
+        """A certificate for these host names, good between two days, counted from the making of the authority."""
         pair = Pair(self.folder / f"{name}.crt", self.folder / f"{name}.key")
         request, extra = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
         run("req", "-new", *CURVE, "-keyout", pair.key, "-out", request, "-subj", f"/CN={name}")
         names = ",".join(f"IP:{host}" if host[0].isdigit() else f"DNS:{host}" for host in hosts)
         extra.write_text(f"subjectAltName={names}\n" if hosts else "basicConstraints=CA:FALSE\n")
-        begin, end = (f"{datetime.now(UTC) + timedelta(days=day):%Y%m%d%H%M%SZ}" for day in days)
+        begin, end = (f"{self.made_at + timedelta(days=day):%Y%m%d%H%M%SZ}" for day in days)
         (self.folder / "index.txt").write_text("")
         (self.folder / "ca.cnf").write_text(
             f"[ca]\ndefault_ca=here\n[here]\ndatabase={self.folder}/index.txt\nnew_certs_dir={self.folder}\n"
