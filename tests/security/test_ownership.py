@@ -95,8 +95,10 @@ async def test_a_word_whose_gateway_died_with_the_broker_keeps_nobody_away(tmp_p
             one = stack.enter_context(station(written(tmp_path / "0", url, "hall")))
             await asyncio.to_thread(one.says, "connected")
             await asyncio.to_thread(
-                one.until, lambda: b"/owner" in database.read_bytes() if database.exists() else False
-            )
+                one.until, lambda: all(
+                    word in (database.read_bytes() if database.exists() else b"") for word in (b"/owner", b"/health")
+                ),
+            )  # fmt: skip
             one.process.send_signal(signal.SIGSTOP)  # so that it says no farewell, as at a power cut
     async with theirs(tmp_path, kept, port=port):
         with station(written(tmp_path / "1", url, "hall")) as two:
