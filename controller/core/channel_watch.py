@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import pairwise
-from math import pi
+from math import ceil, pi
 from statistics import median
 from typing import Final
 
@@ -19,6 +19,7 @@ SAME_WAY: Final = 0.15  # m that a cable goes under a force that does not change
 SAME_TURNS: Final = 3  # strokes (out, back, out) under one and the same value; no cable has no friction and no mass
 SAME_HOLD: Final = 2.0  # s under load without a way
 LEARNED: Final = 50  # changes of value; before, what is usual is not known
+SURPRISE: Final = 1.25  # times the longest run before; one longer run teaches no more, since it may be the fault
 LOADED: Final = 15.0  # N over the lowest level
 STROKE: Final = 0.10  # m; a shorter way is no stroke
 
@@ -99,7 +100,7 @@ class StuckForce:
                 change = abs(force - self._last)
                 self.quantum = min(self.quantum, change) if self.quantum else change
                 if not self._stuck(t, at_rail=at_rail):
-                    self._usual = max(self._usual, self._run)
+                    self._learn(self._run)
             self._low, self._high = min(self._low, force), max(self._high, force)
             self._last, self._run, self.since, self.turns = force, 1, t, 0
             if self.x is not None:
@@ -107,6 +108,12 @@ class StuckForce:
             return None
         self._run += 1
         return self.since if self._stuck(t, at_rail=at_rail) else None
+
+    def _learn(self, run: int) -> None:
+        """Take a run that is over and was not known to be stuck, as one at rest never is."""
+        if self._changes > LEARNED:
+            run = min(run, ceil(SURPRISE * self._usual))
+        self._usual = max(self._usual, run)
 
     def _stuck(self, t: float, *, at_rail: bool) -> bool:
         if self._run < SAME_AT_LEAST or self._last is None:

@@ -76,6 +76,22 @@ def test_a_cell_that_repeats_itself_is_given_ten_times_as_long() -> None:
     assert stuck_after(lively(repeats=15), 16.0) == pytest.approx(2.99, abs=0.011)
 
 
+def test_one_long_rest_without_a_change_may_be_the_fault_itself_and_teaches_little() -> None:
+    check = lively()
+    for k in range(1000):  # stuck where the cable stands unloaded, which nobody can see
+        assert check.step(-100.0 + k / 100.0, 0.0, at_rail=False) is None
+    for k in range(100):
+        assert check.step(-90.0 + k / 100.0, float(k % 2), at_rail=False) is None
+    assert stuck_after(check, 10.0, speed=0.5) == pytest.approx(0.31, abs=0.011)
+
+
+def test_many_long_rests_without_a_change_are_its_way() -> None:
+    check = lively()
+    for k in range(40 * 30):
+        assert check.step(-100.0 + k / 100.0, float(k // 30 % 2), at_rail=False) is None
+    assert stuck_after(check, 10.0, speed=0.5) == pytest.approx(3.0, abs=0.1)
+
+
 def test_a_cell_that_is_not_known_yet_is_stuck_after_three_strokes_only() -> None:
     assert stuck_after(lively(45), 100.0, speed=0.5) is None
     assert stuck_after(lively(55), 100.0, speed=0.5) is not None
