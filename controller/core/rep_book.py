@@ -62,11 +62,14 @@ class RepBook:
             left, right = (counted, mate) if name == "left" else (mate, counted)
             self._pair(left, right, shape="together")
 
-    def retract(self, name: SideName, take_back: int) -> None:
-        """Take back a side's first finals (how many), its last one (-1), or its provisional (0)."""
+    def retract(self, name: SideName, take_back: int) -> list[tuple[float, float]]:
+        """Take back a side's first finals (how many), its last one (-1), or its provisional (0).
+
+        Returns when the finals that are gone took place, s.
+        """
         if take_back == 0:
             self._retract_provisional(name)
-            return
+            return []
         reps = self.running.reps[name]
         doomed = reps[-1:] if take_back < 0 else reps[:take_back]
         kept = [rep for rep in reps if rep not in doomed]
@@ -78,6 +81,7 @@ class RepBook:
         for number, rep in enumerate(kept, 1):
             if rep.event.rep != number:
                 self._again(rep, rep=number)
+        return [rep.span for rep in doomed]
 
     def revise(self, name: SideName, side: Side, since: float) -> None:
         """Take out of a side's reps what a fault found only now, there since then (s), had touched."""

@@ -33,6 +33,7 @@ class RepFinder:
         self._lead_in = LOWERING if self._lowers_first else 2.0 * LOOK_BACK  # s kept from before a stroke out
         self.reference = Reference()
         self._firsts: list[Finished] | None = []  # the set's first strokes, until they have been judged
+        self._beside: list[tuple[float, float]] = []  # s, strokes out of the other cable that were handling
         self._aside: list[Measures] = []  # strokes without load; reps after all where the cell turns out to be off
         self.dropped_at: float | None = None  # s, when this set's last dropped handle was home: no rep, but training
         self.motion_end = -1e9  # s, when this cable last moved
@@ -53,6 +54,7 @@ class RepFinder:
         self.reference = Reference()
         self.dropped_at = None
         self._firsts = []
+        self._beside = []
 
     @property
     def phase(self) -> PhaseName | None:
@@ -250,13 +252,23 @@ class RepFinder:
         if self._firsts is None:
             return
         self._firsts.append(finished)
-        handling = self._rules.lead_in(self._firsts)
+        self._judge_firsts()
+        if len(self._firsts) >= LEAD_IN:
+            self._firsts = None
+
+    def handled_beside(self, spans: list[tuple[float, float]]) -> None:
+        """What the other cable did then (from, to in s) was handling."""
+        self._beside += spans
+        self._judge_firsts()
+
+    def _judge_firsts(self) -> None:
+        if self._firsts is None:
+            return
+        handling = self._rules.lead_in(self._firsts, self._beside)
         if handling:
             self.reference.drop_first(handling, full=sum(not each.partial for each in self._firsts[:handling]))
             self._announcer.take_back_finals(handling)
             del self._firsts[:handling]
-        if len(self._firsts) >= LEAD_IN:
-            self._firsts = None
 
 
 def _stood(measures: Measures) -> float | None:

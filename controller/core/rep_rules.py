@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,8 @@ FALL_SPEED: Final = 1.0  # m/s; without a cell, a fall reaches it
 FASTER: Final = 1.5  # times the set's usual peak speed of the way back, and this
 UNSLOWED: Final = 0.5  # of its peak speed, just before it is home; who lowers a handle slows it down before
 SUDDEN: Final = 0.5  # of the set's usual time for the way back; without a cell, so quick a one is a fall
-WHOLE: Final = 0.9  # of the reference ROM; a stroke that reached it was not dropped before its top
+WHOLE: Final = 0.9  # of the reference ROM; a stroke that reached it was not dropped before its top,
+WHOLE_GONE: Final = 0.97  # and where a cell says that nothing held the handle there, one that reached this
 NEAR_LEVEL: Final = 0.25  # of the reference ROM; so close to the set's bottom or top a partial rep keeps
 ALIKE: Final = 0.25  # of the ROM; two reps that differ by less agree on it
 
@@ -31,7 +33,13 @@ RHYTHM_LEAST: Final = (
     0.3  # s; without a cell, a partial first rep is followed by the set's usual rest, give or take this
 )
 RHYTHM_SHARE: Final = 0.2  # and this share of that rest
+UNLIKE: Final = 0.2  # of the usual ROM; without a cell, a first stroke from the set's bottom turns so far off its top,
+AT_TEMPO: Final = 0.6  # and goes at less than this share of the reps' speed, or they at less of its: it was handling
+BESIDE: Final = 0.5  # of the shorter stroke out; strokes of both cables that have so much in common are one handling
 LEAD_IN: Final = 5  # strokes; handling is sought among the first ones only
+
+
+Span = tuple[float, float]  # s
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,22 @@ class Finished:
         """Range of motion, m."""
         assert self.measures.way is not None
         return self.measures.way
+
+    @property
+    def span(self) -> Span:
+        """When it went out, s."""
+        return self.measures.t_start, self.measures.t_top
+
+    @property
+    def speed(self) -> float:
+        """Mean velocity out, m/s."""
+        begin, top = self.span
+        return self.rom / max(top - begin, 1e-9)
+
+    def goes_with(self, other: Span) -> bool:
+        """Whether the other cable went out at the same time."""
+        (a0, a1), (b0, b1) = self.span, other
+        return min(a1, b1) - max(a0, b0) >= BESIDE * min(a1 - a0, b1 - b0)
 
     @property
     def lowering(self) -> float | None:
@@ -88,7 +112,8 @@ class RepRules:
     @staticmethod
     def _dropped(measures: Measures, force: float | None, usual: float | None) -> bool:
         """Whether nothing held the handle when it turned short of the usual ROM; without a cell, whether it did."""
-        if measures.rom is None or (usual is not None and measures.rom >= WHOLE * usual):
+        whole = WHOLE if force is None else WHOLE_GONE
+        if measures.rom is None or (usual is not None and measures.rom >= whole * usual):
             return False
         if force is None:
             return usual is not None
@@ -127,11 +152,11 @@ class RepRules:
         unslowed = measures.landing is not None and measures.landing >= UNSLOWED
         return unslowed and speed >= max(FALL_SPEED, FASTER * usual_speed)
 
-    def lead_in(self, finals: list[Finished]) -> int | None:
+    def lead_in(self, finals: list[Finished], beside: Sequence[Span] = ()) -> int | None:
         """How many of the set's first strokes were handling; None while they do not yet show what is usual.
 
         Two in a row that agree on their ROM and load show it. What came before them is judged from the
-        first on, up to the first rep.
+        first on, up to the first rep. beside: strokes out of the other cable that were handling.
         """
         if len(finals) < 2:
             return None
@@ -139,37 +164,52 @@ class RepRules:
         if not _agree(before, last):
             return None
         number = 0
-        while number < len(finals) - 2 and self._handling(finals[number], finals[number + 1], before, last):
+        while number < len(finals) - 2:
+            stroke = finals[number]
+            both = any(stroke.goes_with(other) for other in beside)
+            if not self._handling(stroke, finals[number + 1], before, last, both=both):
+                break
             number += 1
         return number
 
-    def _handling(self, stroke: Finished, following: Finished, before: Finished, last: Finished) -> bool:
-        """Whether a stroke before two agreeing reps was handling: by its load, else by its place and its rhythm."""
+    def _handling(self, stroke: Finished, following: Finished, before: Finished, last: Finished, *, both: bool) -> bool:
+        """Whether a stroke before two agreeing reps was handling: by its load, else by its place, rhythm and speed.
+
+        both: what the other cable did meanwhile was.
+        """
         usual = min(before.rom, last.rom)
         share = stroke.rom / usual
         start = 0.5 * (before.measures.start_x + last.measures.start_x)
-        away = abs(stroke.measures.start_x - start)
-        top_away = abs(stroke.measures.start_x + stroke.rom - start - usual)
+        away = abs(stroke.measures.start_x - start) / usual
+        top_away = abs(stroke.measures.start_x + stroke.rom - start - usual) / usual
         if stroke.force is not None and before.force is not None and last.force is not None:
             load = stroke.force / max(min(before.force, last.force), 1e-9)
             if load < LOADED_SHARE:
                 return True
             short = share < 1.0 - ALIKE
             light = load < min(HANDLED, HANDLED_BAND * share)
-            elsewhere = away > (NEAR_START if share < PARTIAL else NEAR_LEVEL) * usual
-            return short and (light or (elsewhere and top_away > NEAR_LEVEL * usual))
+            elsewhere = away > (NEAR_START if share < PARTIAL else NEAR_LEVEL)
+            return short and (light or (elsewhere and top_away > NEAR_LEVEL))
         rest, rhythm = _between(stroke, following), _between(before, last)
         in_rhythm = abs(rest - rhythm) <= RHYTHM_LEAST + RHYTHM_SHARE * rhythm
-        if min(away, top_away) > NEAR_LEVEL * usual and (share < 1.0 - ALIKE or not in_rhythm):
+        if min(away, top_away) > NEAR_LEVEL and (share < 1.0 - ALIKE or not in_rhythm):
             return True  # it shares neither end with the set's reps
-        if share >= WHOLE:
-            return False
+        from_home = away <= NEAR_START and top_away > UNLIKE
+        if from_home and (both or self._strays(stroke, last, share, in_rhythm=in_rhythm)):
+            return True
         back, usual_back = stroke.lowering, last.lowering
-        if back is not None and usual_back is not None and back < min(FALL, SUDDEN * usual_back):
+        if share < WHOLE and back is not None and usual_back is not None and back < min(FALL, SUDDEN * usual_back):
             return True  # it was dropped
         if share >= 1.0 - ALIKE:
             return False
-        return not in_rhythm or (share < PARTIAL and (share < SHORT_ALONE or away > NEAR_START * usual))
+        return not in_rhythm or (share < PARTIAL and (share < SHORT_ALONE or away > NEAR_START))
+
+    @staticmethod
+    def _strays(stroke: Finished, last: Finished, share: float, *, in_rhythm: bool) -> bool:
+        """Whether a stroke from the set's bottom to elsewhere is neither in its rhythm nor at its speed."""
+        if share > 1.0 and not in_rhythm:
+            return True
+        return share >= PARTIAL and not AT_TEMPO <= stroke.speed / last.speed <= 1.0 / AT_TEMPO
 
 
 def _agree(a: Finished, b: Finished) -> bool:

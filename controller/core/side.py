@@ -141,6 +141,10 @@ class Side:
         """When strokes out began and were at their tops, s, since the last call."""
         return self._reps.take_strokes()
 
+    def handled_beside(self, spans: list[tuple[float, float]]) -> None:
+        """What the other cable did then (from, to in s) was handling."""
+        self._reps.handled_beside(spans)
+
     def new_set(self) -> None:
         """A set has ended."""
         self._announcer.provisional = False

@@ -216,13 +216,23 @@ class Station:
             if exercise.cables_are == "one_limb_pair" and exercise.arm_side not in (None, name):
                 continue
             if said.status == "retracted":
-                self._book.retract(name, said.take_back)
+                gone = self._book.retract(name, said.take_back)
+                if said.take_back > 0:
+                    self._handled(name, gone)
                 continue
             if said.measures is not None:
                 self._rep_begins(said.measures.t_start)
             self._book.enter(name, side, said)
             if said.measures is not None and said.status == "final":
                 self._silence.rep_ends(said.measures.t_top)
+
+    def _handled(self, name: SideName, spans: list[tuple[float, float]]) -> None:
+        """A side's first strokes were handling: the other one's at the same time may be so too."""
+        other: SideName = "right" if name == "left" else "left"
+        side = self._sides.get(other)
+        if side is not None:
+            side.handled_beside(spans)
+            self._enter(other, side)
 
     def _rep_begins(self, t: float) -> None:
         """A rep that began at t is entered: it ends a pause, and opens a set or a session where none runs."""

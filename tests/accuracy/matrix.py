@@ -140,7 +140,8 @@ def _case(
         handling, deed, channels = (), None, "force"
         changes = {**changes, "profile": "minimum_jerk"}
     if shape == "sequential":  # the other side must begin within the set gap
-        handling = tuple(each for each in handling if each != "reposition")
+        long = ("reposition", "walk_out") if TURNS[turns][1] else ("reposition",)
+        handling = tuple(each for each in handling if each not in long)
         at_rep = min(at_rep, REPS - 1)
     if exercise == "squat":  # a bar on both sides, out of a rack, lowered first
         shape = "together" if shape in ("alternating", "sequential") else shape

@@ -21,11 +21,6 @@ from tests.accuracy.results import Results, band
 from tests.accuracy.rows import Reached, counts_row, moved, quiet
 
 SMALL = {80.0: 8, 100.0: 24}
-ENCODER_ALONE = "an encoder alone takes a slow unloaded stroke of two thirds of the ROM, in the set's rhythm, for a rep"
-NOT_YET = {  # rows that do not hold for these sets; one that does has to be taken out here
-    "reps, all shapes": ENCODER_ALONE,
-    "ghosts from handling": ENCODER_ALONE,
-}
 
 
 @cache
@@ -44,9 +39,7 @@ def cells(page: str, what: str) -> list[str]:
 
 
 @pytest.mark.parametrize("row", report.ROWS, ids=lambda row: row.what)
-def test_a_row_of_the_table_holds_at_80_hz_and_more(row: report.Row, request: pytest.FixtureRequest) -> None:
-    if row.what in NOT_YET:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=NOT_YET[row.what]))
+def test_a_row_of_the_table_holds_at_80_hz_and_more(row: report.Row) -> None:
     reached = row.of(band(results(), "80 Hz and more"))
     assert reached.good is not False, reached.text
 

@@ -185,14 +185,14 @@ def test_a_handle_let_go_after_a_slow_beginning_of_the_way_back_is_seen(share: f
     assert [rep for rep in reps[:-1] if "let_go" in rep.flags] == []
 
 
-@pytest.mark.parametrize("channels", ["both", "position"])
-def test_a_handle_dropped_before_its_top_is_no_rep(channels: str) -> None:
+@pytest.mark.parametrize(("channels", "after"), [("both", 0.5), ("position", 0.5), ("both", 0.77)])
+def test_a_handle_dropped_before_its_top_is_no_rep(channels: str, after: float) -> None:
     signal = side([Stroke() for _ in range(3)], tail=10.0)
     begin = signal.truth[-1].t_end + 1.5
-    going = (signal.t >= begin) & (signal.t < begin + 0.5)
+    going = (signal.t >= begin) & (signal.t < begin + after)
     signal.x += np.where(going, 0.6 * minimum_jerk((signal.t - begin) / 1.0), 0.0)
-    signal.x += fall(signal, start=begin + 0.5, height=0.3)
-    pulled(signal, begin, begin + 0.5, 300.0)
+    signal.x += fall(signal, start=begin + after, height=0.6 * float(minimum_jerk(np.array([after]))[0]))
+    pulled(signal, begin, begin + after, 300.0)
     assert len(standing(play(left=signal, force=channels == "both"))) == 3
 
 
@@ -237,6 +237,33 @@ def test_a_partial_first_rep_in_the_rhythm_of_the_set_counts(channels: str, shar
 def test_a_repositioning_well_before_the_set_is_no_rep_though_it_goes_far(count: int) -> None:
     signal = side([Stroke(rom=0.42, rest=2.5), *[Stroke() for _ in range(count)]])
     assert len(standing(play(left=signal, force=False))) == count
+
+
+@pytest.mark.parametrize(
+    ("rom", "out", "rest"),
+    [
+        (0.38, 1.5, 0.8),  # in their rhythm, but slower
+        (0.42, 0.4, 0.8),  # in their rhythm, but faster
+        (0.78, 1.2, 2.5),  # farther, and out of it
+    ],
+)
+def test_a_stroke_from_home_to_elsewhere_is_no_first_rep(rom: float, out: float, rest: float) -> None:
+    signal = side([Stroke(rom=rom, out=out, rest=rest), *[Stroke(rest=0.8) for _ in range(5)]])
+    assert len(standing(play(left=signal, force=False))) == 5
+
+
+@pytest.mark.parametrize("first", [Stroke(out=2.5, rest=0.8), Stroke(rom=0.45, out=0.8, rest=0.8)])
+def test_a_first_rep_that_is_slower_or_shorter_than_the_others_counts(first: Stroke) -> None:
+    signal = side([first, *[Stroke(rest=0.8) for _ in range(5)]])
+    assert len(standing(play(left=signal, force=False))) == 6
+
+
+def test_both_handles_moved_at_once_before_an_alternating_set_make_no_rep_of_either() -> None:
+    slow = [Stroke(out=2.0, back=2.0, rest=4.9) for _ in range(5)]
+    left, right = (side([Stroke(rom=0.4, out=0.9, back=0.9, rest=rest), *slow]) for rest in (2.0, 5.5))
+    events = play(left=left, right=right, force=False)  # the right one happens to be in the rhythm of the set
+    assert [each.shape for each in sets(events)] == ["alternating"]
+    assert (sets(events)[0].left_reps, sets(events)[0].right_reps) == (5, 5)
 
 
 @pytest.mark.parametrize(("rom", "rest"), [(0.35, 4.0), (0.2, 0.6)])
