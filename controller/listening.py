@@ -1,28 +1,36 @@
 """Up to when a station has been listened to.
 
 A gateway that was held up, by a busy machine or a suspended one, reads what was said meanwhile afterwards, and one
-thing after the other: until that is done nobody was silent in the pause. A pause is told by the stamps of the inputs,
-so a replay finds the same ones.
+thing after the other: until that is done nobody was silent in the pause. Who keeps up at all reads it in less time
+than it was said in. A pause is told by the stamps of the inputs, so a replay finds the same ones.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from typing import Final
+
+CATCHES_UP: Final = 2.0  # s at most; no buffer on the way holds more
 
 
 @dataclass(slots=True)
 class Listening:
-    """Remembers the latest pause. catches_up: how long after it what was said in it is still being read, s."""
+    """Remembers the latest pause."""
 
-    catches_up: float
-    _now: float = -inf  # stamp of the latest input; host, s
-    _before: float = -inf  # stamps of the inputs before and after the latest pause
-    _again: float = -inf
+    now: float = -inf  # stamp of the latest input; host, s
+    _before: float = -inf  # stamp of the last input before it
+    _again: float = -inf  # and of the first one after it
+    _caught_up: float = -inf  # when what was said in it has been read
 
-    def until(self, now: float, *, pause: float) -> float:
-        """The time up to which all that was said has been heard, at an input at `now`; longer than `pause` is one."""
-        if -inf < self._now < now - pause:
-            self._before, self._again = self._now, now
-        self._now = max(self._now, now)
-        return self._before if now < self._again + self.catches_up else now
+    def hear(self, now: float, *, pause: float) -> None:
+        """Something was heard at `now`; longer than `pause` after the last time is a pause."""
+        if -inf < self.now < now - pause:
+            if self.now >= self._caught_up:  # otherwise it belongs to the one before
+                self._before, self._again = self.now, now
+            self._caught_up = min(now + min(now - self.now, CATCHES_UP), self._again + CATCHES_UP)
+        self.now = max(self.now, now)
+
+    def until(self, now: float) -> float:
+        """The time up to which all that was said has been heard."""
+        return self._before if now < self._caught_up else now

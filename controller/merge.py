@@ -2,8 +2,8 @@
 
 A sample is let go when every board that is up has shown a time as late, or has been given its patience: the
 watermark, and the length of its blocks, since a block cannot come before its last sample. How long something has
-waited is told by the stamps of the inputs, so the order does not depend on when this code runs. Where nothing at all
-was heard for longer than the watermark, patience does not run: what was said meanwhile comes after it, one board first.
+waited is told by the stamps of the inputs, so the order does not depend on when this code runs. Where no board was
+heard for longer than that, patience does not run: what was said meanwhile comes after it, one board first.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from controller.listening import Listening
 
 WATERMARK: Final = 0.1  # s
+TOGETHER: Final = 1.0  # s of silence of all boards at once, after which it is not one way that holds them all up
 LONGEST_BLOCK: Final = 1.0  # s; nobody waits longer, whatever a board says of its times
 
 Item = TypeVar("Item")
@@ -51,7 +52,7 @@ class Merge(Generic[Item]):
         self._heard: dict[tuple[str, int], _Heard] = {}
         self._released = -inf
         self._number = 0
-        self._listening = Listening(WATERMARK)
+        self._listening = Listening()
         self.late = 0  # samples dropped because later ones had gone on
 
     def expect(self, key: tuple[str, int]) -> None:
@@ -62,6 +63,7 @@ class Merge(Generic[Item]):
         self, key: tuple[str, int], times: Sequence[float], items: Sequence[Item], *, now: float
     ) -> list[Sample[Item]]:
         """Take one block, its times rising, that arrived at `now` (host, s); returns the samples that may go on."""
+        self._listening.hear(now, pause=WATERMARK + max((each.length for each in self._heard.values()), default=0.0))
         heard = self._heard.setdefault(key, _Heard(len(self._heard)))
         heard.up, heard.last, heard.length = True, times[-1], min(times[-1] - times[0], LONGEST_BLOCK)
         for t, item in zip(times, items, strict=True):
@@ -81,9 +83,11 @@ class Merge(Generic[Item]):
 
     def release(self, now: float) -> list[Sample[Item]]:
         """The samples that may go on at `now` (host, s), in order; now = inf: all."""
-        listened = now if now == inf else self._listening.until(now, pause=WATERMARK)
         if not self._waiting:
             return []
+        listened, heard_at = self._listening.until(now), self._listening.now
+        if WATERMARK < now - heard_at <= TOGETHER:
+            listened = min(listened, heard_at)
         sure = min((heard.shown(listened) for heard in self._heard.values()), default=inf)
         count = 0
         while count < len(self._waiting) and self._waiting[count].t <= sure:

@@ -43,7 +43,6 @@ from protocols.recording import (
 
 TICK_LAG: Final = 1.0  # s; so far behind the host's time silence moves the core, since samples held up may still come
 TICKS_APART: Final = 1.2  # s; one comes each second, so after a longer pause the gateway itself was held up
-CATCHES_UP: Final = 0.5  # s that it then takes to read what came meanwhile
 WIRING_PROBLEMS: Final[tuple[ProblemName, ...]] = get_args(ProblemName)
 OTHER_VERSION: Final = "the recording's settings are of another version: {}"
 FAULTS: Final[dict[BoardFault, Said]] = {
@@ -105,7 +104,7 @@ class Pipeline:
         self._statuses: dict[Key, BoardStatus] = {}
         self._abouts: dict[str, AboutIn] = {}
         self._up: dict[str, bool] = {board.id: False for board in self._config.board}
-        self._listening = Listening(CATCHES_UP)
+        self._listening = Listening()
         self._listened = -inf  # host s up to which all that was said has been heard
         self._is_after_tick = False
         self._t = 0.0
@@ -225,7 +224,8 @@ class Pipeline:
 
     def _listen(self, record: Input) -> None:
         pause = TICKS_APART if self._is_after_tick else TICK_LAG
-        self._listened = self._listening.until(record.received_at, pause=pause)
+        self._listening.hear(record.received_at, pause=pause)
+        self._listened = self._listening.until(record.received_at)
         self._is_after_tick = isinstance(record, Tick)
 
     def _align(self) -> None:

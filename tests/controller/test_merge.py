@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.merge import LONGEST_BLOCK, WATERMARK, Merge
+from controller.merge import LONGEST_BLOCK, TOGETHER, WATERMARK, Merge
 
 A, B = ("a", 0), ("b", 0)
 
@@ -32,8 +32,18 @@ def test_a_silent_board_holds_the_other_one_back_by_the_watermark_only() -> None
     merge.add(A, [1.0], ["a0"], now=1.0)
     merge.add(B, [1.0], ["b0"], now=1.0)
     assert merge.add(A, [1.05], ["a1"], now=1.05) == []
+    assert merge.add(A, [1.12], ["a2"], now=1.12) == []
     assert merge.release(1.05 + WATERMARK - 0.001) == []
     assert [s.item for s in merge.release(1.05 + WATERMARK + 0.001)] == ["a1"]
+
+
+def test_boards_that_fall_silent_together_are_waited_for_together() -> None:
+    merge: Merge[str] = Merge()
+    merge.add(A, [1.0], ["a0"], now=1.0)
+    merge.add(B, [1.0], ["b0"], now=1.0)
+    merge.add(A, [1.05], ["a1"], now=1.05)
+    assert merge.release(1.05 + TOGETHER) == []
+    assert [s.item for s in merge.release(1.051 + TOGETHER)] == ["a1"]
 
 
 def test_a_board_that_is_down_is_not_waited_for() -> None:
@@ -51,8 +61,8 @@ def test_a_sample_older_than_what_has_gone_on_is_dropped_and_counted() -> None:
     merge.add(B, [1.0], ["b0"], now=1.0)
     merge.add(A, [1.05, 1.06], ["a1", "a2"], now=1.06)
     for now in (1.12, 1.18, 1.24, 1.3):
-        merge.release(now)
-    assert [s.item for s in merge.add(B, [1.055, 1.06], ["late", "just in time"], now=1.3)] == ["just in time"]
+        merge.add(A, [now], ["a"], now=now)
+    assert [s.item for s in merge.add(B, [1.055, 1.18], ["late", "just in time"], now=1.3)] == ["just in time"]
     assert merge.late == 1
 
 
@@ -95,13 +105,26 @@ def test_what_two_boards_said_while_nobody_listened_is_merged_whole() -> None:
     assert [sample.item for sample in out] == ["a", "b"] * 35
 
 
-def test_a_board_that_died_while_nobody_listened_holds_the_other_one_back_by_a_watermark_more_only() -> None:
+def test_a_board_that_died_while_nobody_listened_holds_the_other_one_back_as_long_again_and_no_longer() -> None:
     merge: Merge[str] = Merge()
     merge.add(A, [1.0], ["a"], now=1.0)
     merge.add(B, [1.0], ["b"], now=1.0)
     merge.add(A, [1.1, 1.2, 1.3], ["a"] * 3, now=1.31)
-    assert merge.release(1.4) == []
-    assert len(merge.release(1.31 + WATERMARK + 0.001)) == 3
+    for now in (1.4, 1.5, 1.6):
+        assert merge.add(A, [now], ["a"], now=now) == []
+    assert len(merge.release(1.31 + 0.31 + 0.001)) == 5  # all but those of the last 100 ms
+
+
+def test_a_board_that_sends_seldom_is_not_kept_waiting_by_one_that_died() -> None:
+    merge: Merge[str] = Merge()
+    merge.add(B, [0.9], ["b"], now=1.0)
+    for k in range(1, 40):
+        now = 1.0 + 0.15 * k
+        out = merge.add(A, [now - 0.1, now - 0.05, now], ["a"] * 3, now=now)
+        if k > 3:
+            assert len(out) == 3
+            assert merge.oldest is not None
+            assert now - merge.oldest < 0.31
 
 
 def test_a_block_of_absurd_length_does_not_stop_the_other_board() -> None:

@@ -141,21 +141,25 @@ def test_a_line_held_up_for_almost_a_second_loses_no_sample() -> None:
     assert pipeline.late == 0
 
 
-@pytest.mark.parametrize("held_up", [0.3, 1.4, 3.0])
+@pytest.mark.parametrize(("held_up", "apart"), [(0.3, 0.01), (1.4, 0.01), (1.4, 0.8), (3.0, 0.01)])
 @pytest.mark.parametrize(("config", "inputs"), [(ONE, one_board), (TWO, boards_of_two)], ids=["one", "two"])
 def test_a_gateway_that_was_held_up_measures_what_it_would_have(
-    config: StationConfig, inputs: Callable[[], tuple[Input, ...]], held_up: float
+    config: StationConfig, inputs: Callable[[], tuple[Input, ...]], held_up: float, apart: float
 ) -> None:
-    """Nothing is read for a while in the set, then the tick comes before what the boards have said meanwhile."""
+    """Nothing is read for a while in the set, then the tick comes before what the boards have said meanwhile.
+
+    The other stations are read first, so it takes a while until both boards are.
+    """
     begins = ANCHOR + 12.0
     again, records = begins + held_up, inputs()
     said = dict.fromkeys((board.id for board in config.board), b"")
     for record in records:
         if isinstance(record, ChunkIn) and begins <= record.received_at < again:
             said[record.board] += record.data
-    held = [ChunkIn(board=name, received_at=again + 0.01 * k, data=data) for k, (name, data) in enumerate(said.items())]
+    at = [again + apart * k for k in range(len(said))]
+    held = [ChunkIn(board=name, received_at=t, data=data) for t, (name, data) in zip(at, said.items(), strict=True)]
     before = [record for record in records if record.received_at < begins]
-    caught_up = again + 0.05
+    caught_up = again + apart + 0.05
     after = [
         msgspec.structs.replace(record, received_at=max(record.received_at, caught_up))
         for record in records
@@ -168,6 +172,25 @@ def test_a_gateway_that_was_held_up_measures_what_it_would_have(
     events = pipeline.events()
     assert not faults(events, "gap") or config is TWO  # their lines lose frames
     assert health(pipeline).samples_late == 0
+    assert [len(finals(events, side)) for side in TWO_NAMES] == [4, 4]
+
+
+@pytest.mark.parametrize("held_up", [0.3, 0.9])
+def test_two_boards_held_up_on_the_same_way_lose_no_sample_though_one_is_heard_first(held_up: float) -> None:
+    """A hub, a radio or a switch keeps what both boards say to itself, while the gateway's time goes on."""
+    begins = ANCHOR + 12.0
+    records = []
+    for record in boards_of_two():
+        stamp = record.received_at
+        if isinstance(record, ChunkIn) and begins <= stamp < begins + held_up:
+            stamp = begins + held_up + (0.03 if record.board == "right" else 0.0)
+        records.append(msgspec.structs.replace(record, received_at=stamp))
+    pipeline = Pipeline(header(TWO))
+    for record in sorted(records, key=lambda record: record.received_at):
+        pipeline.feed(record)
+    pipeline.finish()
+    assert health(pipeline).samples_late == 0
+    events = pipeline.events()
     assert [len(finals(events, side)) for side in TWO_NAMES] == [4, 4]
 
 
