@@ -18,6 +18,7 @@ from protocols.events import Phase as PhaseName
 LOWERING: Final = 15.0  # s; the longest eccentric that is looked for before a stroke out
 STANDING: Final = 0.3  # s that a cable has stood at the top of a stroke to be shown there
 TOP_BAND: Final = 0.01  # m under the top that are still shown as the top
+FALLS: Final = 3  # strokes one after the other, alike, that were taken for falls: they are the reps of the set
 ASIDE: Final = 3.0  # set gaps; a stroke without load that is older was none, whatever its load cell turns out to be
 
 
@@ -35,6 +36,7 @@ class RepFinder:
         self._firsts: list[Finished] | None = []  # the set's first strokes, until they have been judged
         self._beside: list[tuple[float, float]] = []  # s, strokes out of the other cable that were handling
         self._aside: list[Measures] = []  # strokes without load; reps after all where the cell turns out to be off
+        self._fallen: list[Finished] = []  # strokes in a row, alike, that were taken for falls without a cell
         self.dropped_at: float | None = None  # s, when this set's last dropped handle was home: no rep, but training
         self.motion_end = -1e9  # s, when this cable last moved
         self._strokes: list[tuple[float, float]] = []  # s, starts and tops, until somebody takes them
@@ -55,6 +57,7 @@ class RepFinder:
         self.dropped_at = None
         self._firsts = []
         self._beside = []
+        self._fallen = []
 
     @property
     def phase(self) -> PhaseName | None:
@@ -206,9 +209,9 @@ class RepFinder:
         self.motion_end = measures.t_end if measures.t_end is not None else t
         let_go = self._rules.let_go(measures, force, self.reference)
         if not self._rules.is_rep(measures, force, self.reference):
-            if let_go:
-                self.dropped_at = measures.t_end
             self._announcer.take_back()
+            if let_go:
+                self._dropped(t, Finished(measures, force, partial=False))
             if force is not None and not self._rules.loaded(force, self.reference):
                 self._set_aside(t, measures)
             return
@@ -217,6 +220,17 @@ class RepFinder:
             flags.append("let_go")
             blank(measures, (*ECCENTRIC_FORCE_FIELDS, *ECCENTRIC_MOTION_FIELDS), "let_go")
         self._final(t, measures, force, flags, hold=_stood(measures))
+
+    def _dropped(self, t: float, stroke: Finished) -> None:
+        """Keep a stroke that was taken for a fall; without a cell, who falls alike over and over does not fall."""
+        self.dropped_at = stroke.measures.t_end
+        if stroke.force is not None:
+            return
+        alike = not self._fallen or self._rules.agree(self._fallen[-1], stroke)
+        self._fallen = [*(self._fallen if alike else ()), stroke]
+        if len(self._fallen) == FALLS:
+            for each in self._fallen:
+                self._final(t, each.measures, None, [], hold=_stood(each.measures))
 
     def _set_aside(self, t: float, measures: Measures) -> None:
         """Keep a stroke that carried no load: it was one after all where its load cell turns out to be off."""
@@ -240,6 +254,7 @@ class RepFinder:
         partial = self._rules.partial(measures, self.reference)
         flags += self._cable.hide(measures)
         self.reference.add(measures, force=force, partial=partial)
+        self._fallen = []
         self._judge_first(Finished(measures, force, partial))
         if force is not None:
             self._aside.clear()

@@ -143,9 +143,9 @@ class RepRules:
                 return False
             return 2.0 * (way - max(speed, 0.0) * time) / time**2 >= FALL_LEAST
         back = measures.t_end - (measures.t_lower if measures.t_lower is not None else measures.t_top)
-        usual, usual_speed = reference.lowering, reference.fall
-        if usual is None or usual_speed is None:
-            return False
+        usual, usual_speed, usual_rom = reference.lowering, reference.fall, reference.rom
+        if usual is None or usual_speed is None or usual_rom is None or usual_rom < PARTIAL * measures.rom:
+            return False  # what a far shorter stroke took says nothing of this one
         if back < min(FALL, SUDDEN * usual):
             return True
         speed = -(measures.eccentric_peak_velocity or 0.0)
@@ -161,7 +161,7 @@ class RepRules:
         if len(finals) < 2:
             return None
         before, last = finals[-2:]
-        if not _agree(before, last):
+        if not self.agree(before, last):
             return None
         number = 0
         while number < len(finals) - 2:
@@ -171,6 +171,16 @@ class RepRules:
                 break
             number += 1
         return number
+
+    @staticmethod
+    def agree(a: Finished, b: Finished) -> bool:
+        """Whether two strokes are as far and as hard, and neither of them fell."""
+        forces = [each.force for each in (a, b) if each.force is not None]
+        as_hard = len(forces) < 2 or min(forces) >= HANDLED * max(forces)
+        backs = [each.lowering for each in (a, b) if each.lowering is not None]
+        if len(forces) < 2 and len(backs) == 2 and min(backs) < min(FALL, SUDDEN * max(backs)):
+            return False
+        return as_hard and abs(a.rom - b.rom) <= ALIKE * max(a.rom, b.rom)
 
     def _handling(self, stroke: Finished, following: Finished, before: Finished, last: Finished, *, both: bool) -> bool:
         """Whether a stroke before two agreeing reps was handling: by its load, else by its place, rhythm and speed.
@@ -210,15 +220,6 @@ class RepRules:
         if share > 1.0 and not in_rhythm:
             return True
         return share >= PARTIAL and not AT_TEMPO <= stroke.speed / last.speed <= 1.0 / AT_TEMPO
-
-
-def _agree(a: Finished, b: Finished) -> bool:
-    forces = [each.force for each in (a, b) if each.force is not None]
-    as_hard = len(forces) < 2 or min(forces) >= HANDLED * max(forces)
-    backs = [each.lowering for each in (a, b) if each.lowering is not None]
-    if len(forces) < 2 and len(backs) == 2 and min(backs) < min(FALL, SUDDEN * max(backs)):
-        return False  # one of them fell
-    return as_hard and abs(a.rom - b.rom) <= ALIKE * max(a.rom, b.rom)
 
 
 def _between(a: Finished, b: Finished) -> float:

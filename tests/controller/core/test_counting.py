@@ -292,6 +292,27 @@ def test_a_handle_dropped_in_the_first_stroke_is_taken_back_once_the_reps_show_w
     assert len(standing(play(left=signal, force=False))) == 4
 
 
+def test_a_bump_does_not_make_fast_reps_without_a_cell_look_dropped() -> None:
+    """Its way back is slower at its fastest than theirs, which go at an even speed; they take the slack up first."""
+    knots = [(0.0, 0.0), (2.0, 0.0), (2.3, 0.12), (2.6, 0.0), (4.5, 0.0), (5.1, 0.12)]
+    for k in range(5):
+        begin = 6.0 + 3.5 * k
+        knots += [(begin, 0.12), (begin + 0.8, 0.72), (begin + 1.3, 0.72), (begin + 1.85, 0.12)]
+    t = np.arange(3500) / 100.0
+    x = np.interp(t, [at for at, _ in knots], [level for _, level in knots])
+    x[4:-3] = np.convolve(x, np.ones(8) / 8.0, mode="valid")
+    reps = standing(play(left=Signal(t, x, np.zeros_like(t)), force=False))
+    assert [rep.rom_m for rep in reps] == [pytest.approx(0.6, rel=0.01)] * 5
+    assert [rep.flags for rep in reps if "let_go" in rep.flags] == []
+
+
+def test_strokes_taken_for_falls_without_a_cell_are_reps_once_three_in_a_row_are_alike() -> None:
+    signal = side([Stroke(rom=0.8, back=1.6), *[Stroke(hold=0.0, back=0.65) for _ in range(5)]])
+    assert len(standing(play(left=signal, force=False))) == 6
+    signal = side([Stroke(rom=0.8, back=1.6), Stroke(rom=0.8, back=1.6), *[Stroke(back=0.65) for _ in range(2)]])
+    assert len(standing(play(left=signal, force=False))) == 2
+
+
 def test_a_first_rep_on_an_elastic_band_that_is_half_as_long_and_half_as_hard_counts() -> None:
     signal = side([Stroke(rom=0.33, out=0.8, back=1.0), *[Stroke() for _ in range(5)]])
     signal.f = 20.0 + 400.0 * signal.x
