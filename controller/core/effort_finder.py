@@ -64,7 +64,7 @@ class EffortFinder:
         if cable.marks.lasts("wrong_sign"):
             self._drop()
             return
-        change = efforts.step(t, f)
+        change = efforts.step(t, f, noise=cable.forces.noise.deviation)
         if change is not None:
             self._changed(change, t)
         usual, zero = cable.watch.usual, cable.zero.zero

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import Enum
+from math import hypot
 from typing import Final
 
 SMOOTHING: Final = 0.04  # s
+OVER_NOISE: Final = 8.0  # standard deviations of the smoothed force; the base is the lowest of late
 BASE_FOLLOWS: Final = 2.0  # s; time constant with which the base rises after the force, a slow drift is no effort
 RISE_SHARE: Final = 0.6  # of its base; sway on a constant load stays below, a pull goes far above
 RETURN_SHARE: Final = 0.35  # of its height; so far an effort must come back
@@ -28,20 +30,21 @@ class Change(Enum):
 class Efforts:
     """The state machine of one load cell, forces in N and times in s of stream time.
 
-    REST follows the base: at once downwards, slowly upwards. A rise over it by `min_force` and by RISE_SHARE of it
-    is an effort, until the force has come back to RETURN_SHARE of its height. That is recognised by the smoothed force.
-    It is dated by the force itself, from where it rises through the threshold to where it falls through it again, or
-    falls no further; so an effort that is over may have to wait for its end.
+    REST follows the base: at once downwards, slowly upwards. A rise over it by `min_force`, by RISE_SHARE of it and out
+    of the noise is an effort, until the force has come back to RETURN_SHARE of its height. That is recognised by the
+    smoothed force. It is dated by the force itself, from where it rises through the threshold to where it falls through
+    it again, or falls no further; so an effort that is over may have to wait for its end.
     """
 
     __slots__ = (
-        "_announced", "_began_t", "_fell_t", "_force", "_heights", "_least", "_level", "_lowest", "_old_base", "_over",
-        "_rest_since", "_rose_t", "_t", "_under_since",
+        "_announced", "_began_t", "_fell_t", "_force", "_heights", "_least", "_level", "_lowest", "_noise", "_old_base",
+        "_over", "_rest_since", "_rose_t", "_t", "_under_since",
         "active", "base", "end_t", "falling", "peak", "peak_t", "recognised", "start_t",
     )  # fmt: skip
 
     def __init__(self, *, min_force: float) -> None:
         self._least = min_force
+        self._noise = 0.0  # N, standard deviation of the smoothed force
         self._t: float | None = None
         self._force = self._level = 0.0
         self._began_t = 0.0  # s, when the smoothed force rose through the threshold
@@ -64,10 +67,10 @@ class Efforts:
     @property
     def threshold(self) -> float:
         """The force over which the cable is under effort, in N."""
-        return self.base + max(self._least, RISE_SHARE * abs(self.base))
+        return self.base + max(self._least, RISE_SHARE * abs(self.base), OVER_NOISE * self._noise)
 
-    def step(self, t: float, force: float) -> Change | None:
-        """Take one force; returns what has just been decided."""
+    def step(self, t: float, force: float, *, noise: float = 0.0) -> Change | None:
+        """Take one force and its standard deviation, N; returns what has just been decided."""
         if self._t is None:
             self._t, self._force, self._level, self.base = t, force, force, force
             self._rest_since = t
@@ -75,7 +78,9 @@ class Efforts:
         dt, self._t = t - self._t, t
         before, self._force = self._force, force
         level = self._level
-        self._level += dt / (dt + SMOOTHING) * (force - level)
+        share = dt / (dt + SMOOTHING)
+        self._level += share * (force - level)
+        self._noise = hypot((1.0 - share) * self._noise, share * noise)  # white noise through the same average
         if self.active:
             self._crosses_down(t, dt, before)
             return self._effort(t)

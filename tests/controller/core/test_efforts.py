@@ -21,6 +21,19 @@ def run(*points: tuple[float, float], least: float = 15.0) -> tuple[Efforts, lis
     return efforts, found
 
 
+@pytest.mark.parametrize("hz", [20.0, 100.0])
+def test_noise_that_its_cell_is_known_for_is_no_effort_and_a_pull_out_of_it_is_one(hz: float) -> None:
+    rng = np.random.default_rng(1)
+    efforts = Efforts(min_force=15.0)
+    found: list[Change] = []
+    for k in range(round(600.0 * hz)):
+        force = float(rng.normal(0.0, 5.0)) + (60.0 if 500.0 <= k / hz < 502.0 else 0.0)
+        change = efforts.step(k / hz, force, noise=5.0)
+        found += [change] if change is not None else []
+    assert found == [Change.BEGAN, Change.ENDED]
+    assert 499.9 < efforts.start_t < 500.2
+
+
 def names(found: list[tuple[Change, float]]) -> list[Change]:
     return [change for change, _ in found]
 
