@@ -1,7 +1,8 @@
 """Samples of several boards in one order: by aligned time, with patience for the slower one.
 
 A sample is let go when every board that is up has shown a time as late, or has been given its patience: the
-watermark, and the length of its blocks, since a block cannot come before its last sample. How long something has
+watermark, or twice what samples have been late of late, and the length of its blocks, since a block cannot come before
+its last sample. How long something has
 waited is told by the stamps of the inputs, so the order does not depend on when this code runs. Where no board was
 heard for longer than that, patience does not run: what was said meanwhile comes after it, one board first.
 """
@@ -16,7 +17,9 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from controller.listening import Listening
 
-WATERMARK: Final = 0.1  # s
+WATERMARK: Final = 0.1  # s at least
+PATIENCE: Final = 0.5  # s at most
+FORGIVES: Final = 0.005  # s of delay in a second
 TOGETHER: Final = 1.0  # s of silence of all boards at once, after which it is not one way that holds them all up
 LONGEST_BLOCK: Final = 1.0  # s; nobody waits longer, whatever a board says of its times
 
@@ -39,9 +42,9 @@ class _Heard:
     last: float = -inf  # s, host time of its latest sample
     length: float = 0.0  # s of its latest block
 
-    def shown(self, now: float) -> float:
+    def shown(self, now: float, *, patience: float) -> float:
         """The time up to which it need not be waited for."""
-        return max(self.last, now - WATERMARK - self.length) if self.up else inf
+        return max(self.last, now - patience - self.length) if self.up else inf
 
 
 class Merge(Generic[Item]):
@@ -52,6 +55,7 @@ class Merge(Generic[Item]):
         self._heard: dict[tuple[str, int], _Heard] = {}
         self._released = -inf
         self._number = 0
+        self._delay = 0.0  # s, the longest of late from a sample to its arrival
         self._listening = Listening()
         self.late = 0  # samples dropped because later ones had gone on
 
@@ -63,6 +67,9 @@ class Merge(Generic[Item]):
         self, key: tuple[str, int], times: Sequence[float], items: Sequence[Item], *, now: float
     ) -> list[Sample[Item]]:
         """Take one block, its times rising, that arrived at `now` (host, s); returns the samples that may go on."""
+        if self._listening.now > -inf:
+            self._delay -= FORGIVES * (now - self._listening.now)
+        self._delay = max(self._delay, now - times[-1])
         self._listening.hear(now, pause=WATERMARK + max((each.length for each in self._heard.values()), default=0.0))
         heard = self._heard.setdefault(key, _Heard(len(self._heard)))
         heard.up, heard.last, heard.length = True, times[-1], min(times[-1] - times[0], LONGEST_BLOCK)
@@ -88,7 +95,8 @@ class Merge(Generic[Item]):
         listened, heard_at = self._listening.until(now), self._listening.now
         if WATERMARK < now - heard_at <= TOGETHER:
             listened = min(listened, heard_at)
-        sure = min((heard.shown(listened) for heard in self._heard.values()), default=inf)
+        patience = min(max(WATERMARK, 2.0 * self._delay), PATIENCE)
+        sure = min((heard.shown(listened, patience=patience) for heard in self._heard.values()), default=inf)
         count = 0
         while count < len(self._waiting) and self._waiting[count].t <= sure:
             count += 1

@@ -125,7 +125,7 @@ class Pipeline:
         if isinstance(record, ChunkIn):
             return self._chunk(record)
         if isinstance(record, Tick):
-            self._play(self._merge.release(now))
+            self._play(self._merge.release(self._listened))
             self._advance(self._listened - TICK_LAG)
             self._align()
         elif isinstance(record, LinkUp):

@@ -115,9 +115,21 @@ def test_a_board_that_died_while_nobody_listened_holds_the_other_one_back_as_lon
     assert len(merge.release(1.31 + 0.31 + 0.001)) == 5  # all but those of the last 100 ms
 
 
+def test_boards_whose_samples_come_ever_later_are_given_twice_the_time() -> None:
+    """A busy way delays both boards, one a little more than the other."""
+    merge: Merge[str] = Merge()
+    arrivals = []
+    for k in range(60):
+        delay = 0.02 + 0.012 * min(k, 20)
+        arrivals += [(1.0 + 0.025 * k + delay, A, k), (1.0 + 0.025 * k + 1.5 * delay, B, k)]
+    for now, key, k in sorted(arrivals):
+        merge.add(key, [1.0 + 0.025 * k], ["sample"], now=now)
+    assert merge.late == 0
+
+
 def test_a_board_that_sends_seldom_is_not_kept_waiting_by_one_that_died() -> None:
     merge: Merge[str] = Merge()
-    merge.add(B, [0.9], ["b"], now=1.0)
+    merge.add(B, [1.0], ["b"], now=1.0)
     for k in range(1, 40):
         now = 1.0 + 0.15 * k
         out = merge.add(A, [now - 0.1, now - 0.05, now], ["a"] * 3, now=now)
