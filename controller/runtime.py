@@ -19,6 +19,7 @@ from controller.adapters.mapping_file import MessageConfig
 from controller.broker import Broker, broker
 from controller.config import GymConfig, StationConfig, outbox_path
 from controller.display import Display, DisplayError, StationView
+from controller.event_printer import EventPrinter
 from controller.live_recording import settings_of, software
 from controller.metrics import Metrics
 from controller.mqtt import Publisher
@@ -28,19 +29,13 @@ from controller.service import Service
 from controller.station_runner import StationRunner
 from controller.voice import Said, Voice
 from firmware_bridge.ble_radio import Radio
-from protocols.events import AnyEvent, CommandResult, to_json
+from protocols.events import AnyEvent, CommandResult
 
 DRAIN_WITHIN = 1.5  # s that the broker gets for the last events
 CANCEL_AGAIN = 3.0  # s; no last act here takes so long
 
 
 say = Voice()  # for a person; what `run` says may go to a log instead
-
-
-def log_event(event: AnyEvent) -> None:
-    """An event as one line of standard output."""
-    sys.stdout.buffer.write(to_json(event) + b"\n")
-    sys.stdout.buffer.flush()
 
 
 class Runtime:
@@ -54,7 +49,7 @@ class Runtime:
         mapping: Sequence[MessageConfig] = (),
         say: Callable[[str], None] = say,
     ) -> None:
-        """events: print them too; mapping: what else is published."""
+        """events: print them to standard output too; mapping: what else is published."""
         self.config = config
         self.broker: Broker | None = None
         self.display: Display | None = None
@@ -62,7 +57,8 @@ class Runtime:
         self.stations: dict[str, StationRunner] = {}
         self._mapping = mapping
         self._say = say
-        self._log = log_event if events else None
+        self._prints = events
+        self._log: Callable[[AnyEvent], None] | None = None
         self._publisher: Publisher | None = None
         self._early_problems: list[tuple[str | None, str, str | None]] = []  # from before there were stations
 
@@ -77,6 +73,9 @@ class Runtime:
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, stop.set)
         async with AsyncExitStack() as stack:
+            if self._prints:
+                self._log = printer = EventPrinter(sys.stdout.fileno(), say=self._say)
+                stack.callback(printer.close)
             self.broker = await stack.enter_async_context(
                 broker(
                     self.config.broker,
