@@ -382,16 +382,8 @@ class Pipeline:
         """What the station is made of."""
         return station_info(self._config, self.station, self._wirings, self._abouts, software=self._software)
 
-    def health(
-        self,
-        *,
-        recorder_dropped: int,
-        outbox_depth: int | None,
-        telemetry_dropped: int | None,
-        events_dropped: int | None = None,
-        dead_letters: int | None = None,
-    ) -> Health:
-        """How well the boards are heard, and what the outputs hold."""
+    def health(self) -> Health:
+        """How well the boards are heard."""
         health = station_health(
             self.station,
             self._readers.values(),
@@ -399,10 +391,5 @@ class Pipeline:
             self._abouts.values(),
             links=self._up,
             samples_late=self.late,
-            recorder_dropped=recorder_dropped,
-            outbox_depth=outbox_depth,
-            events_dropped=events_dropped,
-            dead_letters=dead_letters,
-            telemetry_dropped=telemetry_dropped,
         )
         return msgspec.structs.replace(health, **side_health(self.station, self._readers, self._wirings))

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from controller.commands import Identify, Refused, checked, fields_of
 from controller.config import RecordingConfig, StationConfig
@@ -47,6 +48,10 @@ class Outputs(Protocol):
     @property
     def depth(self) -> int:
         """Events that wait."""
+
+    @property
+    def unsaved(self) -> int | None:
+        """Of these, those that wait in memory only, None where there is no file for them."""
 
     @property
     def events_dropped(self) -> int:
@@ -275,17 +280,18 @@ class StationRunner:
             self._offer("info", info)
 
     def show_health(self) -> None:
-        """Publish the station's health."""
-        self._offer(
-            "health",
-            self.pipeline.health(
-                recorder_dropped=self._recording.dropped,
-                outbox_depth=self.outputs.depth if self.outputs is not None else None,
-                events_dropped=self.outputs.events_dropped if self.outputs is not None else None,
-                dead_letters=self.outputs.dead_letters if self.outputs is not None else None,
-                telemetry_dropped=self.outputs.telemetry_dropped if self.outputs is not None else None,
-            ),
-        )
+        """Publish the station's health: how well the boards are heard, and what the outputs hold."""
+        health = replace(self.pipeline.health(), recorder_dropped_bytes=self._recording.dropped)
+        if self.outputs is not None:
+            health = replace(
+                health,
+                outbox_depth=self.outputs.depth,
+                outbox_unsaved=self.outputs.unsaved,
+                events_dropped=self.outputs.events_dropped,
+                dead_letters=self.outputs.dead_letters,
+                telemetry_dropped=self.outputs.telemetry_dropped,
+            )
+        self._offer("health", health)
 
     # -- commands
 

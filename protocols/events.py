@@ -327,6 +327,7 @@ class Health(Struct, frozen=True, kw_only=True):
     rssi_dbm: Annotated[int | None, field("of the board that is heard worst", "dBm")] = None
     recorder_dropped_bytes: Annotated[int | None, field("that could not be recorded", "bytes")] = None
     outbox_depth: Annotated[int | None, field("events that the broker has not confirmed")] = None
+    outbox_unsaved: Annotated[int | None, field("of these, what is in memory only; null without a file")] = None
     events_dropped: Annotated[int | None, field("that made room for newer ones, or grew too old")] = None
     dead_letters: Annotated[int | None, field("events that the broker refused")] = None
     telemetry_dropped: Annotated[int | None, field("readings that a newer one overtook")] = None

@@ -89,7 +89,7 @@ def test_it_does_not_matter_when_the_events_are_taken() -> None:
         pipeline.feed(record)
         taken += pipeline.events()
         pipeline.state(), pipeline.telemetry(), pipeline.info()
-        pipeline.health(recorder_dropped=0, outbox_depth=None, telemetry_dropped=None)
+        pipeline.health()
     pipeline.finish()
     assert log([*taken, *pipeline.events()]) == log(played(TWO, boards_of_two()))
 
@@ -289,7 +289,7 @@ def test_a_board_that_goes_away_takes_its_wrong_rate_with_it() -> None:
 
 
 def health(pipeline: Pipeline) -> Health:
-    return pipeline.health(recorder_dropped=0, outbox_depth=None, telemetry_dropped=None)
+    return pipeline.health()
 
 
 def test_input_from_a_board_that_the_header_does_not_name_is_an_error_of_the_recording() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from controller import outbox_store
 from controller.broker import Account, Broker, BrokerError, find_mosquitto, free_port
 from controller.config import GymConfig, outbox_path, parse
 from controller.replay import events_of
@@ -217,6 +218,37 @@ async def test_what_the_outbox_could_not_write_is_offered_again_at_the_next_star
     with contextlib.closing(sqlite3.connect(path)) as kept:
         found = [name for (name,) in kept.execute("SELECT id FROM event ORDER BY n")]
     assert found[: len(ids)] == ids
+
+
+async def test_an_outbox_that_fails_as_nobody_thought_is_a_fault_and_in_the_health_until_it_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = threading.Event()
+    insert = outbox_store._insert
+
+    def inserted(*arguments: Any) -> None:
+        if broken.is_set():
+            raise RuntimeError("nobody thought of it")
+        insert(*arguments)
+
+    monkeypatch.setattr(outbox_store, "_insert", inserted)
+    async with running(gym(tmp_path)) as made, listening(made.broker, made.dashboard, f"{ONE}/#") as heard:
+        await heard.until("one/state")
+        broken.set()
+        await asked(made, "session_end", command("a"), heard)
+
+        def faults() -> list[bool]:
+            return [each["raised"] for each in heard.objects("event/fault") if each["name"] == "outbox_disk"]
+
+        await until(lambda: faults() == [True])
+        runner = made.runtime.stations["one"]
+        runner.show_health()
+        await until(lambda: (heard.objects("one/health")[-1]["outbox_unsaved"] or 0) > 0)
+        broken.clear()
+        await until(lambda: faults() == [True, False])
+        await until(lambda: runner.outputs is not None and runner.outputs.unsaved == 0)
+        runner.show_health()
+        await until(lambda: heard.objects("one/health")[-1]["outbox_unsaved"] == 0)
 
 
 async def test_a_task_that_loses_its_cancellation_is_cancelled_again() -> None:
