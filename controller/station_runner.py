@@ -6,7 +6,7 @@ import asyncio
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -211,10 +211,15 @@ class StationRunner:
 
     # -- life
 
-    async def run(self) -> None:
-        """Run the boards and the station's own clock until cancelled; then close the session."""
+    async def run(self, *, problems: Mapping[str, str]) -> None:
+        """Run the boards and the station's own clock until cancelled; then close the session.
+
+        problems: what the outputs suffer from already, by name.
+        """
         try:
             self._begin()
+            for name, detail in problems.items():
+                self.output_problem(name, detail)
             async with asyncio.TaskGroup() as tasks:
                 for board in self.boards:
                     tasks.create_task(board.run(), name=f"{self.config.id}: board {board.config.id}")

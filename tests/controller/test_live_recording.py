@@ -22,6 +22,7 @@ from protocols.events import AnyEvent, Rep, Session, SetSummary
 from protocols.recording import Input, Tick, ending
 from simulators.gym import session_board
 from tests.controller.inputs import ANCHOR, heard, log, short_set, station, together
+from tests.controller.lives import playing
 
 ONE = station("a")
 WITHIN = 10.0  # s
@@ -145,7 +146,7 @@ def test_a_session_in_parts_goes_on_after_a_kill(tmp_path: Path, three_sets: lis
     assert len(parts_in(tmp_path)) > 1
     begun = started(
         tmp_path, station="rack", settings=settings_of(ONE), software=software(), within=600.0, say=print,
-        now=lived.recording.header.monotonic_anchor + 46.0,
+        progress=playing(), now=lived.recording.header.monotonic_anchor + 46.0,
     )  # fmt: skip
     assert begun.going_on is not None
     assert begun.going_on.written.path == parts_in(tmp_path)[-1].path
@@ -167,7 +168,7 @@ def test_a_session_goes_on_in_its_last_part_though_the_clock_was_set_back_before
     last.path.rename(last.path.with_name(last.path.name.replace(last.begins, "20000101T000000Z")))
     begun = started(
         tmp_path, station="rack", settings=settings_of(ONE), software=software(), within=600.0, say=print,
-        now=lived.recording.header.monotonic_anchor + 46.0,
+        progress=playing(), now=lived.recording.header.monotonic_anchor + 46.0,
     )  # fmt: skip
     assert begun.going_on is not None
     assert header_of(begun.going_on.written.path).part == last.number

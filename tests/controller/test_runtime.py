@@ -16,13 +16,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from controller import outbox_store
+from controller import catching_up, outbox_store, resume, runtime
 from controller.broker import Account, Broker, BrokerError, find_mosquitto, free_port
-from controller.config import GymConfig, outbox_path, parse
+from controller.config import GymConfig, StationConfig, outbox_path, parse
+from controller.live_recording import new_header
 from controller.replay import events_of
 from controller.runtime import Runtime, end_all
 from protocols.events import to_json
 from protocols.recording import CommandIn, read_recording
+from tests.controller.inputs import ANCHOR
+from tests.controller.lives import KILLED, recorder, two_lives
 from tests.controller.mqtt_client import WITHIN, Heard, client, listening
 from tests.controller.test_mqtt import own_broker
 
@@ -31,6 +34,22 @@ pytestmark = [
     pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed"),
 ]
 ONE = "cable/v1/test/one"
+TWO = """
+site = "test"
+broker.kind = "mosquitto"
+display.enabled = false
+recording.folder = "{folder}"
+[[station]]
+id = "one"
+[[station.board]]
+id = "board"
+url = "tcp://127.0.0.1:{port}"
+[[station]]
+id = "two"
+[[station.board]]
+id = "board"
+url = "tcp://127.0.0.1:{port}"
+"""
 
 
 def gym(folder: Path, *, broker: str = 'kind = "mosquitto"') -> GymConfig:
@@ -249,6 +268,59 @@ async def test_an_outbox_that_fails_as_nobody_thought_is_a_fault_and_in_the_heal
         await until(lambda: runner.outputs is not None and runner.outputs.unsaved == 0)
         runner.show_health()
         await until(lambda: heard.objects("one/health")[-1]["outbox_unsaved"] == 0)
+
+
+async def test_a_recording_that_takes_long_to_play_keeps_no_other_station_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = parse(TWO.format(folder=tmp_path, port=free_port()), name="gym.toml")
+    cut_session(tmp_path, config.station[0])
+    monkeypatch.setattr(resume, "BLOCK", 1024)
+    monkeypatch.setattr(catching_up, "SAY_AFTER", 0.0)
+    monkeypatch.setattr(catching_up, "SAY_EVERY", 0.0)
+    monkeypatch.setattr(catching_up, "OTHERS", 0.5)  # s for a block: the whole takes minutes
+    monkeypatch.setattr(runtime, "BEGIN_WITHIN", 1.0)
+    async with running(config) as made, listening(made.broker, made.dashboard, "cable/v1/test/#") as heard:
+        await heard.until("two/state")
+        await heard.until("one/status", last="offline")
+        refused = await asked(made, "select", command("a", person="p-1"), heard)
+        assert (refused["state"], refused["request"]) == ("refused", "a")
+        assert "last recording" in refused["reason"]
+        assert any("one: plays" in line and "% done, about" in line for line in made.said)
+        assert not heard.payloads("one/state")
+        monkeypatch.setattr(catching_up, "OTHERS", 0.0)
+        await heard.until("one/state")
+        [goes_on] = [line for line in made.said if "goes on after" in line]
+        assert goes_on.startswith("one: ")
+
+
+async def test_a_gateway_ends_at_once_though_a_recording_is_still_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = parse(TWO.format(folder=tmp_path, port=free_port()), name="gym.toml")
+    path = cut_session(tmp_path, config.station[0])
+    before = path.read_bytes()
+    monkeypatch.setattr(resume, "BLOCK", 1024)
+    monkeypatch.setattr(catching_up, "OTHERS", 0.2)
+    monkeypatch.setattr(runtime, "BEGIN_WITHIN", 0.5)
+    async with running(config) as made:
+        assert "start of one" in [thread.name for thread in threading.enumerate()]
+        signal.raise_signal(signal.SIGTERM)
+        async with asyncio.timeout(WITHIN):
+            await made.task
+    assert "start of one" not in [thread.name for thread in threading.enumerate()]
+    assert path.read_bytes() == before
+
+
+def cut_session(folder: Path, config: StationConfig) -> Path:
+    """The recording of a session that nobody ended, without a state beside it."""
+    ahead = time.monotonic() - ANCHOR - KILLED
+    head = msgspec.structs.replace(new_header(config, next_seq=1), monotonic_anchor=ANCHOR + ahead)
+    with recorder(folder, head) as made:
+        for each in two_lives()[0]:
+            changes = {"board": "board"} if hasattr(each, "board") else {}
+            made.put(msgspec.structs.replace(each, received_at=each.received_at + ahead, **changes))
+    return made.path
 
 
 async def test_a_task_that_loses_its_cancellation_is_cancelled_again() -> None:
