@@ -140,10 +140,13 @@ class LiveRecording:
 
     def _header_now(self, pipeline: Pipeline) -> Header:
         """The session's header with numbers and settings as they stand."""
-        next_seq, next_set = pipeline.station.next_numbers
+        next_seq, next_set, next_session = pipeline.station.next_numbers
         now = pipeline.station.settings
         config = replace(self._config, exercise=now.exercise, load_kg=now.load_kg, person=now.person)
-        return replace(self.header, first_seq=next_seq, first_set=next_set, settings=settings_of(config))
+        return replace(
+            self.header, first_seq=next_seq, first_set=next_set, first_session=next_session,
+            settings=settings_of(config),
+        )  # fmt: skip
 
     def _write_flight(self, pipeline: Pipeline, fault: Fault) -> None:
         self._fault = None

@@ -89,6 +89,7 @@ class Pipeline:
                 session=header.session,
                 first_seq=header.first_seq,
                 first_set=header.first_set,
+                first_session=header.first_session,
                 unix_anchor=header.unix_anchor,
             ),
         )
