@@ -38,7 +38,7 @@ from protocols.events import AnyEvent, CommandResult
 
 DRAIN_WITHIN = 1.5  # s that the broker gets for the last events
 BEGIN_WITHIN = 5.0  # s; a station that takes longer does not keep us from being ready
-CANCEL_AGAIN = 3.0  # s; no last act here takes so long
+CANCEL_AGAIN = 3.0  # s; a last act that takes longer does not hear it
 
 
 say = Voice()  # for a person; what `run` says may go to a log instead

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -184,15 +185,18 @@ class StationRunner:
         events = self.pipeline.events()
         if not events:
             return
-        for event in events:
-            self._recording.said(event)
-            self._held.append(event)
-        self._said += len(events)
+        self._hold(events)
         written = functools.partial(self._loop.call_soon_threadsafe, self._release, self._said)
         if self._recording.when_written(written):
             self._loop.call_later(HELD_AT_MOST, self._release, self._said)
         else:
             self._release(self._said)
+
+    def _hold(self, events: Sequence[AnyEvent]) -> None:
+        for event in events:
+            self._recording.said(event)
+            self._held.append(event)
+        self._said += len(events)
 
     def _release(self, number: int) -> None:
         """Let the events up to the session's so-many-th go out: what they came of is recorded."""
@@ -225,7 +229,7 @@ class StationRunner:
                     tasks.create_task(board.run(), name=f"{self.config.id}: board {board.config.id}")
                 tasks.create_task(self._beat(), name=f"{self.config.id}: beat")
         finally:
-            self._finish()
+            await self._finish()
 
     def _begin(self) -> None:
         """Offer again what was said before a kill, and let the session go on that it cut."""
@@ -235,11 +239,16 @@ class StationRunner:
             self._input(Resumed(received_at=time.monotonic()))
         self._start = Start()
 
-    def _finish(self) -> None:
-        self._recording.end(self.pipeline)
-        self._publish_events()
-        self._release(self._said)
+    async def _finish(self) -> None:
+        """Close the session, and let its events out once they are recorded; meanwhile other stations do the same."""
         self._finished = True
+        self._recording.end(self.pipeline)
+        self._hold(self.pipeline.events())
+        closing = asyncio.ensure_future(asyncio.to_thread(self._recording.close))
+        while not closing.done():  # in a time of its own, so whoever cancels again has to wait for it
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(closing)
+        self._release(self._said)
         self._show()
 
     def delivered(self) -> None:

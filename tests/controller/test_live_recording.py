@@ -70,6 +70,7 @@ class Lived:
 
     def end(self) -> None:
         self.recording.end(self.pipeline)
+        self.recording.close()
         self.take()
 
 

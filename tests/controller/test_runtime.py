@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from controller import catching_up, outbox_store, resume, runtime
+from controller import catching_up, live_recording, outbox_store, resume, runtime
 from controller.broker import Account, Broker, BrokerError, find_mosquitto, free_port
 from controller.config import GymConfig, StationConfig, outbox_path, parse
 from controller.live_recording import new_header
+from controller.recording_file import RecordingFile
 from controller.replay import events_of
 from controller.runtime import Runtime, end_all
 from protocols.events import to_json
@@ -33,6 +34,8 @@ pytestmark = [
     pytest.mark.broker,
     pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed"),
 ]
+STATIONS = 4
+HANGS = 2.0  # s; the rest of an end takes a tenth of that
 ONE = "cable/v1/test/one"
 TWO = """
 site = "test"
@@ -321,6 +324,46 @@ def cut_session(folder: Path, config: StationConfig) -> Path:
             changes = {"board": "board"} if hasattr(each, "board") else {}
             made.put(msgspec.structs.replace(each, received_at=each.received_at + ahead, **changes))
     return made.path
+
+
+async def test_a_disk_that_hangs_at_the_end_is_waited_for_by_all_stations_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = 'site = "test"\nbroker.url = "none"\ndisplay.enabled = false\n' + f'recording.folder = "{tmp_path}"\n'
+    for number in range(STATIONS):
+        text += f'[[station]]\nid = "row-{number}"\n[[station.board]]\nid = "board"\nurl = "tcp://127.0.0.1:9"\n'
+    monkeypatch.setattr(live_recording, "CLOSE_WITHIN", HANGS)
+    answers = threading.Event()
+    append = RecordingFile.append
+
+    def hanging(file: RecordingFile, data: bytes) -> None:
+        answers.wait(WITHIN)
+        append(file, data)
+
+    async with running(parse(text, name="gym.toml")) as made:
+        await until(lambda: len(recordings(tmp_path)) == STATIONS)
+        monkeypatch.setattr(RecordingFile, "append", hanging)
+        began = time.monotonic()
+        longest = asyncio.create_task(longest_pause())
+        signal.raise_signal(signal.SIGTERM)
+        async with asyncio.timeout(WITHIN):
+            await made.task
+        took = time.monotonic() - began
+        longest.cancel()
+        answers.set()
+    assert HANGS <= took < 2 * HANGS
+    assert await longest < HANGS / 2  # the broker and the page are served meanwhile
+
+
+async def longest_pause() -> float:
+    """For how long at the most the loop did nothing else, s, when it is cancelled."""
+    longest, last = 0.0, time.monotonic()
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            await asyncio.sleep(0.01)
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+    return longest
 
 
 async def test_a_task_that_loses_its_cancellation_is_cancelled_again() -> None:
