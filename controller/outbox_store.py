@@ -26,7 +26,7 @@ BATCH: Final = 1000  # changes of a kind in one commit
 RETRY: Final = 0.5  # s
 SETTLED_KEPT: Final = 1000  # of each station; what was settled before these is known by its number
 PRUNE_EVERY: Final = 1000  # settled events
-CLOCK_SET: Final = 1_735_689_600_000  # Unix ms, 2025: what says that it is older was made before the clock was set
+PAUSE_MOST: Final = 3600.0  # s; a longer one between two events, or before a start, is a clock that jumped or no wait
 DEAD_LETTERS_KEPT: Final = 10_000
 SETTLED_MOST: Final = 20_000  # remembered while the disk is in trouble; beyond, the oldest may be sent again
 UNWRITABLE: Final = (ValueError, TypeError, OverflowError)  # what a value is called that no database takes
@@ -299,13 +299,19 @@ def _words(error: Exception, kind: int | None) -> str:
 
 
 def read(connection: sqlite3.Connection) -> Contents:
-    """What stands in a file."""
+    """What stands in a file.
+
+    An event's age is counted from the newest one on, step by step, since the clock may have been set in between.
+    """
     contents = Contents()
-    monotonic, unix = time.monotonic(), time.time()
-    rows = connection.execute("SELECT station, session, seq, id, topic, payload, made_ms FROM event ORDER BY n")
+    made_at, later = time.monotonic(), time.time()
+    rows = connection.execute("SELECT station, session, seq, id, topic, payload, made_ms FROM event ORDER BY n DESC")
     for station, session, seq, name, topic, payload, made_ms in rows:
-        age = max(0.0, unix - made_ms / 1000.0) if made_ms >= CLOCK_SET else 0.0
-        contents.waiting.append(Waiting(station, session, seq, name, topic, payload, monotonic - age))
+        made = made_ms / 1000.0
+        made_at -= min(max(later - made, 0.0), PAUSE_MOST)
+        later = made
+        contents.waiting.append(Waiting(station, session, seq, name, topic, payload, made_at))
+    contents.waiting.reverse()
     both = "SELECT station, session, seq, id FROM event UNION ALL SELECT station, session, seq, id FROM settled"
     for station, session, seq, name in connection.execute(both):
         contents.known.setdefault((station, session), Known()).add(name, seq)
@@ -328,14 +334,13 @@ def _insert(connection: sqlite3.Connection, events: Iterable[Waiting]) -> None:
 def _remove(connection: sqlite3.Connection, settled: Iterable[Settled]) -> None:
     offset = time.time() - time.monotonic()
     events = [each.event for each in settled]
-    connection.executemany("DELETE FROM event WHERE id = ?", [(e.id,) for e in events])
     connection.executemany(
         "INSERT OR IGNORE INTO settled (id, station, session, seq) VALUES (?, ?, ?, ?)",
         [(e.id, e.station, e.session, e.seq) for e in events],
     )
     connection.executemany(
         "INSERT OR IGNORE INTO dead_letter (id, station, topic, reason, made_ms, refused_ms, payload)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        " VALUES (?1, ?2, ?3, ?4, coalesce((SELECT made_ms FROM event WHERE id = ?1), ?5), ?6, ?7)",
         [
             (e.id, e.station, e.topic, refused, round(1000.0 * (offset + e.made_at)), round(1000.0 * (offset + at)),
              e.payload)
@@ -343,6 +348,7 @@ def _remove(connection: sqlite3.Connection, settled: Iterable[Settled]) -> None:
             if refused is not None
         ],
     )  # fmt: skip
+    connection.executemany("DELETE FROM event WHERE id = ?", [(e.id,) for e in events])
 
 
 def _prune(connection: sqlite3.Connection) -> None:

@@ -321,20 +321,47 @@ def test_a_file_of_an_earlier_version_is_taken_on_with_what_is_in_it(tmp_path: P
     assert rows(path, "SELECT id FROM dead_letter") == [("s-8",)]
 
 
-def test_what_was_made_before_the_clock_was_set_is_not_taken_for_old(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("made_h_ago", "counted_h"),
+    [
+        ([0.75, 0.5, 0.0], [0.75, 0.5, 0.0]),
+        ([2000.0, 1999.5, 1999.0], [2.0, 1.5, 1.0]),  # the clock jumped ahead since, or nothing ran
+        ([5000.0, 4999.5, 0.5, 0.25], [2.0, 1.5, 0.5, 0.25]),  # it jumped between two of them
+        ([-3.0, 0.5, 0.25], [0.5, 0.5, 0.25]),  # it was set back
+        ([400_000.0, 0.25], [1.25, 0.25]),  # it stood in the seventies at first
+    ],
+)
+def test_a_jump_of_the_clock_makes_no_event_much_older(
+    tmp_path: Path, made_h_ago: list[float], counted_h: list[float]
+) -> None:
     path = tmp_path / "outbox.db"
     with stored(path) as told:
-        for number in (1, 2):
+        told.loaded()
+        for number in range(len(made_h_ago)):
             told.store.keep(event(number))
         until(lambda: told.store.unsaved == 0)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE event SET made_ms = 5000 WHERE seq = 1")
-        connection.execute("UPDATE event SET made_ms = made_ms - 3600000 WHERE seq = 2")
+        for number, hours in enumerate(made_h_ago):
+            made = round(1000.0 * (time.time() - 3600.0 * hours))
+            connection.execute("UPDATE event SET made_ms = ? WHERE seq = ?", (made, number))
         connection.commit()
     with stored(path) as told:
-        unset, old = (time.monotonic() - each.made_at for each in told.loaded().waiting)
-    assert unset < WITHIN
-    assert 3600.0 <= old < 3600.0 + WITHIN
+        ages = [(time.monotonic() - each.made_at) / 3600.0 for each in told.loaded().waiting]
+    assert ages == pytest.approx(counted_h, abs=WITHIN / 3600.0)
+
+
+def test_a_dead_letter_keeps_the_time_at_which_it_was_made_over_a_jump_of_the_clock(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with stored(path) as told:
+        told.store.keep(event(1))
+        until(lambda: told.store.unsaved == 0)
+    [(made,)] = rows(path, "SELECT made_ms - 864000000 FROM event")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE event SET made_ms = ?", (made,))
+    with stored(path) as told:
+        [waiting] = told.loaded().waiting
+        told.settle(waiting, "Not authorized")
+    assert rows(path, "SELECT made_ms FROM dead_letter") == [(made,)]
 
 
 def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
