@@ -205,15 +205,6 @@ def test_ticks_alone_close_a_set_when_the_boards_fall_silent_without_a_word() ->
     assert "no_samples" in {event.name for event in events if isinstance(event, Fault)}
 
 
-def test_time_does_not_pass_over_samples_that_wait() -> None:
-    pipeline = Pipeline(header(TWO))
-    for record in boards_of_two():
-        pipeline.feed(record)
-        if isinstance(record, ChunkIn):
-            oldest, t = pipeline.waiting_since, pipeline.t
-            assert oldest is None or oldest >= t
-
-
 # -- faults of boards
 
 
