@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
 from controller.catching_up import CatchingUp
 from controller.resume import Start
 
-STOPS_WITHIN: Final = 1.0  # s; a thread that waits for a hung disk is left behind
+STOPS_WITHIN: Final = 1.0  # s for all of them; a thread that waits for a hung disk is left behind
 
 
 class Starts:
@@ -21,6 +22,7 @@ class Starts:
         self._say = say
         self._turn = threading.Lock()
         self._stop = threading.Event()
+        self._stop_by = 0.0  # host monotonic, s
 
     async def of(self, station: str, look: Callable[[CatchingUp], Start]) -> Start:
         """What `look` finds; it runs in a thread. Once one of these is cancelled all are told to stop."""
@@ -46,7 +48,8 @@ class Starts:
         try:
             return await found
         except asyncio.CancelledError:
-            self._stop.set()
+            if not self._stop.is_set():
+                self._stop.set()
+                self._stop_by = time.monotonic() + STOPS_WITHIN
+            thread.join(max(self._stop_by - time.monotonic(), 0.0))
             raise
-        finally:
-            thread.join(STOPS_WITHIN)
