@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,7 +69,24 @@ def chosen_station(gym: GymConfig, station: str | None) -> StationConfig:
 
 
 async def ask(where: Address, name: str, fields: dict[str, Any]) -> None:
-    """Have a command carried out. Raises AskError when it is refused, or nobody answers."""
+    """Have a command carried out, over the first of the broker's nodes that has us.
+
+    Raises AskError when it is refused, or nobody answers.
+    """
+    troubles = []
+    for _ in range(1 + len(where.broker.others)):
+        try:
+            await _asked_at_one(where, name, fields)
+        except BrokerLost as error:
+            troubles.append(f"broker {where.broker.url}: {error}")
+            where = replace(where, broker=where.broker.turned())
+        else:
+            return
+    raise AskError("; ".join(troubles))
+
+
+async def _asked_at_one(where: Address, name: str, fields: dict[str, Any]) -> None:
+    """The same over the broker's first node alone. Raises BrokerLost too."""
     for v5 in (True, False):
         try:
             async with connection(where.broker, identifier=f"ask-{secrets.token_hex(6)}", v5=v5) as link:
@@ -77,7 +94,7 @@ async def ask(where: Address, name: str, fields: dict[str, Any]) -> None:
                 return
         except BrokerLost as error:
             if not v5 or not error.answered:
-                raise AskError(f"broker {where.broker.url}: {error}") from None
+                raise
 
 
 async def _asked(link: Connection, where: Address, name: str, fields: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from controller.adapters.mapping_file import load_mapping
-from controller.ask import AskError, address, ask, chosen_station
+from controller.ask import Address, AskError, address, ask, chosen_station
 from controller.asyncapi import render
 from controller.broker import BrokerError
 from controller.broker_checks import ACCESS, access_checks
@@ -36,6 +36,7 @@ from controller.replay import ReplayError, Speed, replay
 from controller.runtime import Runtime, say
 from controller.score import score
 from controller.voice import LogFormat, Said, Voice
+from protocols.events import Side
 
 app = typer.Typer(
     name="cable-station",
@@ -45,6 +46,10 @@ app = typer.Typer(
     add_completion=False,
 )
 
+Configuration = Annotated[Path, typer.Argument(help="the configuration, TOML")]
+RunningConfiguration = Annotated[Path, typer.Argument(help="the configuration of the running gateway, TOML")]
+Recording = Annotated[Path, typer.Argument(help="a recording (.cablerec) or a neutral CSV")]
+OneStation = Annotated[str | None, typer.Option(help="its id; not needed where there is one")]
 Broker = Annotated[
     str | None,
     typer.Option(
@@ -84,7 +89,7 @@ def replay_command(
     "cable-station export set.csv --reps --raw -o set.mcap",
 )
 def export_command(
-    file: Annotated[Path, typer.Argument(help="a recording (.cablerec) or a neutral CSV")],
+    file: Recording,
     *,
     out: Annotated[Path, typer.Option("-o", "--out", help="the file to write; it must not be there")],
     to: Annotated[Form | None, typer.Option(help="the form; else as the name of the file says")] = None,
@@ -103,7 +108,7 @@ def export_command(
 
 @app.command("score", epilog="Example: cable-station score set.csv --truth labels.csv")
 def score_command(
-    file: Annotated[Path, typer.Argument(help="a recording (.cablerec) or a neutral CSV")],
+    file: Recording,
     *,
     truth: Annotated[Path, typer.Option(help="labels: a CSV of reps or of counts, or a simulator's truth (JSON)")],
     json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
@@ -119,7 +124,7 @@ def score_command(
 
 @app.command("run", epilog="Example: cable-station run gym.toml")
 def run_command(
-    config: Annotated[Path, typer.Argument(help="the configuration, TOML")],
+    config: Configuration,
     *,
     check: Annotated[bool, typer.Option("--check", help="only say whether the configuration is right")] = False,
     events: Annotated[bool, typer.Option("--events", help="also print every event, one JSON object a line")] = False,
@@ -183,10 +188,10 @@ def demo_command(
 
 @app.command("tare", epilog="Example: cable-station tare gym.toml --station row --side left")
 def tare_command(
-    config: Annotated[Path, typer.Argument(help="the configuration of the running gateway, TOML")],
+    config: RunningConfiguration,
     *,
-    station: Annotated[str | None, typer.Option(help="its id; not needed where there is one")] = None,
-    side: Annotated[Literal["left", "right"] | None, typer.Option(help="without it both")] = None,
+    station: OneStation = None,
+    side: Annotated[Side | None, typer.Option(help="without it both")] = None,
     broker: Broker = None,
 ) -> None:
     """Take the force as it stands for zero, at a station that runs; its cables must rest, unloaded."""
@@ -195,10 +200,7 @@ def tare_command(
         where = address(gym, broker=broker, station=station)
     except (ConfigError, AskError) as error:
         end(error, code=2)
-    try:
-        asyncio.run(ask(where, "tare", {"side": side} if side is not None else {}))
-    except AskError as error:
-        end(error, code=1)
+    _carried_out(where, "tare", side=side)
     say(f"{where.station}: tared")
 
 
@@ -209,9 +211,9 @@ def tare_command(
     "cable-station identify gym.toml --station row --seconds 20",
 )
 def identify_command(
-    config: Annotated[Path, typer.Argument(help="the configuration of the running gateway, TOML")],
+    config: RunningConfiguration,
     *,
-    station: Annotated[str | None, typer.Option(help="its id; not needed where there is one")] = None,
+    station: OneStation = None,
     board: Annotated[str | None, typer.Option(help="its id; without it all boards of the station")] = None,
     seconds: Annotated[int, typer.Option(help="so long it blinks", min=1, max=60)] = 5,
     broker: Broker = None,
@@ -225,11 +227,7 @@ def identify_command(
         end(error, code=2)
     if board is not None and board not in known:
         end(AskError(f"{where.station} has no board {board!r}; known: {', '.join(known)}"), code=2)
-    fields = {"seconds": seconds, "board": board}
-    try:
-        asyncio.run(ask(where, "identify", {name: each for name, each in fields.items() if each is not None}))
-    except AskError as error:
-        end(error, code=1)
+    _carried_out(where, "identify", seconds=seconds, board=board)
     say(f"{where.station}: {board if board is not None else 'each board'} blinks for {seconds} s")
 
 
@@ -260,7 +258,7 @@ def devices_command(
     "cable-station doctor gym.toml --station row --seconds 60",
 )
 def doctor_command(
-    config: Annotated[Path, typer.Argument(help="the configuration, TOML")],
+    config: Configuration,
     *,
     station: Annotated[str | None, typer.Option(help="its id; without it all")] = None,
     seconds: Annotated[float, typer.Option(help="for so long each station is looked at", min=1.0, max=600.0)] = 15.0,
@@ -288,10 +286,10 @@ def doctor_command(
     "cable-station calibrate gym.toml --diagnose",
 )
 def calibrate_command(
-    config: Annotated[Path, typer.Argument(help="the configuration, TOML")],
+    config: Configuration,
     *,
-    station: Annotated[str | None, typer.Option(help="its id; not needed where there is one")] = None,
-    side: Annotated[Literal["left", "right"] | None, typer.Option(help="the cable")] = None,
+    station: OneStation = None,
+    side: Annotated[Side | None, typer.Option(help="the cable")] = None,
     channel: Annotated[Literal["force", "position"], typer.Option(help="load cell or encoder")] = "force",
     diagnose: Annotated[bool, typer.Option("--diagnose", help="only look at all channels")] = False,
     mass: Annotated[
@@ -342,6 +340,14 @@ def calibrate_command(
     except UnsoundError as error:
         end(CalibrateError(f"refused, nothing is kept: {error}"), code=1)
     except (CalibrateError, LiveError, ConfigError, OSError) as error:
+        end(error, code=1)
+
+
+def _carried_out(where: Address, name: str, **fields: str | int | None) -> None:
+    """Ask a running station for a command, with the fields that are given."""
+    try:
+        asyncio.run(ask(where, name, {field: each for field, each in fields.items() if each is not None}))
+    except AskError as error:
         end(error, code=1)
 
 

@@ -13,7 +13,6 @@ from controller.recording_folder import file_name, parts_in
 from protocols.recording import MAGIC, ChunkIn, Ended, Header, Input, encode
 
 FOLDER: Final = "flight"  # below that of the recordings
-CLOSE_WITHIN: Final = 5.0  # s that a disk gets for the last file
 OF_A_RECORD: Final = 128  # bytes of memory beside a chunk's data
 
 
@@ -73,10 +72,10 @@ class FlightRecorder:
         self._thread.start()
         return path
 
-    def close(self) -> None:
+    def close(self, *, within: float) -> None:
         """Wait for the file that is being written."""
         if self._thread is not None:
-            self._thread.join(CLOSE_WITHIN)
+            self._thread.join(within)
 
     def _write(self, path: Path, header: Header, records: list[Input | Ended], say: Callable[[str], None]) -> None:
         try:

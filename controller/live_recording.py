@@ -18,7 +18,7 @@ from controller import checkpoint
 from controller.config import RecordingConfig, StationConfig
 from controller.flight import FOLDER, FlightRecorder
 from controller.pipeline import Pipeline
-from controller.recorder import Disk, Recorder
+from controller.recorder import CLOSE_WITHIN, Disk, Recorder
 from controller.recording_folder import Keep
 from controller.resume import Start, boot
 from protocols.events import AnyEvent, Fault
@@ -82,6 +82,7 @@ class LiveRecording:
         self._events: deque[AnyEvent] = deque(start.events if going_on is not None else (), maxlen=EVENTS_KEPT)
         self._say = say
         self._flight = _flight(wish)
+        self._close_by = 0.0  # host monotonic, s
         self._fault: Fault | None = None  # for which the last minute is still to be written
         self.recorder: Recorder | None = None
         if wish.enabled:
@@ -140,10 +141,13 @@ class LiveRecording:
 
     def _header_now(self, pipeline: Pipeline) -> Header:
         """The session's header with numbers and settings as they stand."""
-        next_seq, next_set = pipeline.station.next_numbers
+        next_seq, next_set, next_session = pipeline.station.next_numbers
         now = pipeline.station.settings
         config = replace(self._config, exercise=now.exercise, load_kg=now.load_kg, person=now.person)
-        return replace(self.header, first_seq=next_seq, first_set=next_set, settings=settings_of(config))
+        return replace(
+            self.header, first_seq=next_seq, first_set=next_set, first_session=next_session,
+            settings=settings_of(config),
+        )  # fmt: skip
 
     def _write_flight(self, pipeline: Pipeline, fault: Fault) -> None:
         self._fault = None
@@ -164,18 +168,23 @@ class LiveRecording:
         recorder.keep_state(checkpoint.frozen(pipeline, self._events, now=now))
 
     def end(self, pipeline: Pipeline) -> None:
-        """The session is over: close the pipeline and the file. Its events are still in the pipeline then."""
+        """The session is over: close the pipeline. Its events are still in it then; the file is whole after `close`."""
         if self._fault is not None:
             self._write_flight(pipeline, self._fault)
-        if self._flight is not None:
-            self._flight.close()
-        if self.recorder is None:
-            pipeline.finish()
-            return
-        self._keep(self.recorder, pipeline, time.monotonic())
+        if self.recorder is not None:
+            self._keep(self.recorder, pipeline, time.monotonic())
         pipeline.finish()
-        self.recorder.put(Ended(received_at=time.monotonic(), next_seq=pipeline.station.next_numbers[0]))
-        self.recorder.close()
+        if self.recorder is not None:
+            self.recorder.put(Ended(received_at=time.monotonic(), next_seq=pipeline.station.next_numbers[0]))
+            self.recorder.end()
+        self._close_by = time.monotonic() + CLOSE_WITHIN
+
+    def close(self) -> None:
+        """Wait for the disk, no longer than CLOSE_WITHIN from `end`. For another thread than the event loop's."""
+        if self.recorder is not None:
+            self.recorder.close(within=max(self._close_by - time.monotonic(), 0.0))
+        if self._flight is not None:
+            self._flight.close(within=max(self._close_by - time.monotonic(), 0.0))
 
     def delivered(self) -> None:
         """The outputs have taken all events for good; the next start need not offer them again."""

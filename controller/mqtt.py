@@ -111,6 +111,11 @@ class Publisher:
         return self.outbox.depth
 
     @property
+    def unsaved(self) -> int | None:
+        """Events that wait in memory only, None where there is no file for them."""
+        return self.outbox.unsaved
+
+    @property
     def events_dropped(self) -> int:
         """Events that made room for newer ones, or grew too old."""
         return self.outbox.dropped

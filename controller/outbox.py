@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 from controller.config import OutboxConfig
 from controller.outbox_file import OutboxError
 from controller.outbox_store import Contents, Known, Store, Waiting
+from controller.voice import Said
 from protocols.topics import ROOT
 
 __all__ = ["Outbox", "OutboxError", "Waiting", "opened", "stamped"]
@@ -85,6 +86,11 @@ class Outbox:
     def under_way(self) -> int:
         """Events that were handed to the broker and are not confirmed."""
         return len(self._under_way)
+
+    @property
+    def unsaved(self) -> int | None:
+        """Events that only the memory holds, None without a file."""
+        return self.store.unsaved if self.store is not None else None
 
     def last_seq(self, station: str) -> int:
         """The highest number of a station's events that ever came here, 0 where none did."""
@@ -309,7 +315,10 @@ async def opened(
             found.set_result(None)
 
     def trouble(detail: str | None) -> None:
-        say(detail or f"{path}: the outbox is written again")
+        if detail is not None:
+            say(Said(detail, level="error"))
+        else:
+            say(f"{path}: the outbox is written again")
         fault(None, "outbox_disk", detail)
 
     def in_loop(what: Callable[[T], None]) -> Callable[[T], None]:

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -25,9 +26,10 @@ BATCH: Final = 1000  # changes of a kind in one commit
 RETRY: Final = 0.5  # s
 SETTLED_KEPT: Final = 1000  # of each station; what was settled before these is known by its number
 PRUNE_EVERY: Final = 1000  # settled events
-CLOCK_SET: Final = 1_735_689_600_000  # Unix ms, 2025: what says that it is older was made before the clock was set
+PAUSE_MOST: Final = 3600.0  # s; a longer one between two events, or before a start, is a clock that jumped or no wait
 DEAD_LETTERS_KEPT: Final = 10_000
 SETTLED_MOST: Final = 20_000  # remembered while the disk is in trouble; beyond, the oldest may be sent again
+UNWRITABLE: Final = (ValueError, TypeError, OverflowError)  # what a value is called that no database takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Store:
         self._changed = threading.Condition()
         self._living: dict[str, Waiting] = {}  # all that is in memory, in order
         self._unsaved: dict[str, Waiting] = {}  # of these, what the file has not got
+        self._unwritable: dict[str, Waiting] = {}  # nor will it ever get these
         self._settled: dict[str, Settled] = {}  # what the file must still forget
         self._closing = threading.Event()
         self._troubled = False
@@ -121,6 +124,7 @@ class Store:
         with self._changed:
             self._living.pop(event.id, None)
             self._unsaved.pop(event.id, None)
+            self._unwritable.pop(event.id, None)
             self._settled[event.id] = Settled(event, refused, now)
             if len(self._settled) > SETTLED_MOST:
                 del self._settled[next(iter(self._settled))]
@@ -134,7 +138,7 @@ class Store:
     @property
     def unsaved(self) -> int:
         """Events that only the memory holds."""
-        return len(self._unsaved)
+        return len(self._unsaved) + len(self._unwritable)
 
     def close(self, *, within: float) -> int:
         """Write what is left and end the thread; returns how many events could not be written."""
@@ -142,7 +146,7 @@ class Store:
         with self._changed:
             self._changed.notify()
         self._thread.join(within)
-        return len(self._unsaved)
+        return self.unsaved
 
     # -- in the thread
 
@@ -155,16 +159,18 @@ class Store:
                         connection = self._open()
                     events, settled = self._work()
                     if events or settled:
-                        self._write(connection, events, settled)
+                        self._save(connection, events, settled)
                     elif self._closing.is_set():
                         break
-                    self._tell(None)
-                except (sqlite3.Error, OSError) as error:
+                    if not self._unwritable:
+                        self._tell(None)
+                except OutboxError as error:
+                    self._loaded(error)
+                    break
+                except Exception as error:  # noqa: BLE001 - whatever it is: without this thread nothing is kept
                     connection = self._failed(connection, error)
                     if self._closing.wait(RETRY):
                         break
-        except OutboxError as error:
-            self._loaded(error)
         finally:
             if connection is not None:
                 with contextlib.suppress(sqlite3.Error):
@@ -197,6 +203,35 @@ class Store:
         with self._changed:
             return list(islice(self._unsaved.values(), BATCH)), list(islice(self._settled.values(), BATCH))
 
+    def _save(self, connection: sqlite3.Connection, events: list[Waiting], settled: list[Settled]) -> None:
+        """Write it all, but for what cannot be written."""
+        try:
+            self._write(connection, events, settled)
+        except UNWRITABLE as error:
+            if len(events) + len(settled) > 1:
+                for event in events:
+                    self._save(connection, [event], [])
+                for each in settled:
+                    self._save(connection, [], [each])
+            else:
+                self._give_up(events, settled, f"cannot be written ({type(error).__name__}: {error})")
+
+    def _give_up(self, events: list[Waiting], settled: list[Settled], why: str) -> None:
+        """Do without an event in the file, without the dead letter that it should become, or without its end."""
+        with self._changed:
+            for event in events:
+                if self._unsaved.pop(event.id, None) is not None:
+                    self._unwritable[event.id] = event
+            for each in settled:
+                self._settled.pop(each.event.id, None)
+                if each.refused is not None:
+                    self._settled[each.event.id] = replace(each, refused=None)
+        for event in events:
+            self._tell(f"{self.path}: event {event.id} {why}; it waits in memory only")
+        for each in settled:
+            if each.refused is not None:
+                self._say(f"{self.path}: the dead letter of event {each.event.id} {why}; it is not kept")
+
     def _write(self, connection: sqlite3.Connection, events: list[Waiting], settled: list[Settled]) -> None:
         """Write it all or nothing."""
         self._since = time.monotonic()
@@ -225,8 +260,7 @@ class Store:
         self._since = None
         kind = code(error) if isinstance(error, sqlite3.Error) else None
         if kind not in DAMAGE:
-            words = error.strerror if isinstance(error, OSError) else PLAIN.get(kind or 0, str(error))
-            self._tell(f"{self.path}: {words}; events wait in memory only until this is mended")
+            self._tell(f"{self.path}: {_words(error, kind)}; events wait in memory only until this is mended")
         if connection is not None and kind not in PASSING:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
@@ -244,6 +278,7 @@ class Store:
             return
         with self._changed:
             self._unsaved = dict(self._living)
+            self._unwritable.clear()
         self._say(f"{self.path}: is damaged ({why}); kept as {aside.name}, a new one is begun")
 
     def _tell(self, detail: str | None) -> None:
@@ -253,14 +288,30 @@ class Store:
             self._trouble(detail)
 
 
+def _words(error: Exception, kind: int | None) -> str:
+    """An error for a person; one that nobody thought of says where it came from."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, sqlite3.Error):
+        return PLAIN.get(kind or 0, str(error))
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} (in {Path(where.filename).name}, line {where.lineno}; please report it)"
+
+
 def read(connection: sqlite3.Connection) -> Contents:
-    """What stands in a file."""
+    """What stands in a file.
+
+    An event's age is counted from the newest one on, step by step, since the clock may have been set in between.
+    """
     contents = Contents()
-    monotonic, unix = time.monotonic(), time.time()
-    rows = connection.execute("SELECT station, session, seq, id, topic, payload, made_ms FROM event ORDER BY n")
+    made_at, later = time.monotonic(), time.time()
+    rows = connection.execute("SELECT station, session, seq, id, topic, payload, made_ms FROM event ORDER BY n DESC")
     for station, session, seq, name, topic, payload, made_ms in rows:
-        age = max(0.0, unix - made_ms / 1000.0) if made_ms >= CLOCK_SET else 0.0
-        contents.waiting.append(Waiting(station, session, seq, name, topic, payload, monotonic - age))
+        made = made_ms / 1000.0
+        made_at -= min(max(later - made, 0.0), PAUSE_MOST)
+        later = made
+        contents.waiting.append(Waiting(station, session, seq, name, topic, payload, made_at))
+    contents.waiting.reverse()
     both = "SELECT station, session, seq, id FROM event UNION ALL SELECT station, session, seq, id FROM settled"
     for station, session, seq, name in connection.execute(both):
         contents.known.setdefault((station, session), Known()).add(name, seq)
@@ -283,14 +334,13 @@ def _insert(connection: sqlite3.Connection, events: Iterable[Waiting]) -> None:
 def _remove(connection: sqlite3.Connection, settled: Iterable[Settled]) -> None:
     offset = time.time() - time.monotonic()
     events = [each.event for each in settled]
-    connection.executemany("DELETE FROM event WHERE id = ?", [(e.id,) for e in events])
     connection.executemany(
         "INSERT OR IGNORE INTO settled (id, station, session, seq) VALUES (?, ?, ?, ?)",
         [(e.id, e.station, e.session, e.seq) for e in events],
     )
     connection.executemany(
         "INSERT OR IGNORE INTO dead_letter (id, station, topic, reason, made_ms, refused_ms, payload)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        " VALUES (?1, ?2, ?3, ?4, coalesce((SELECT made_ms FROM event WHERE id = ?1), ?5), ?6, ?7)",
         [
             (e.id, e.station, e.topic, refused, round(1000.0 * (offset + e.made_at)), round(1000.0 * (offset + at)),
              e.payload)
@@ -298,6 +348,7 @@ def _remove(connection: sqlite3.Connection, settled: Iterable[Settled]) -> None:
             if refused is not None
         ],
     )  # fmt: skip
+    connection.executemany("DELETE FROM event WHERE id = ?", [(e.id,) for e in events])
 
 
 def _prune(connection: sqlite3.Connection) -> None:

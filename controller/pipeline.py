@@ -6,9 +6,8 @@ The live runtime and the replay both use exactly this, so the replay of a live r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from math import inf
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import msgspec
 
@@ -17,15 +16,15 @@ from controller.core.settings import Identity
 from controller.core.station import Station
 from controller.listening import Listening
 from controller.merge import Merge, Sample
-from controller.rate_watch import RateWatch
+from controller.sources import Instant, Sources
 from controller.station_views import side_health, station_health, station_info
 from controller.troubles import Said, Troubles
-from controller.wiring import Key, ProblemName, Wiring, wiring
-from firmware_bridge.drivers import expected_rate, make_driver
+from controller.wiring import Key, Wiring
+from firmware_bridge.drivers import make_driver
 from firmware_bridge.link import Chunk
-from firmware_bridge.messages import BoardFault, BoardStatus, Message, SampleBlock
+from firmware_bridge.messages import BoardStatus, Message, SampleBlock
 from firmware_bridge.messages import Identity as BoardIdentity
-from protocols.events import SIDES, AnyEvent, Health, Info, Severity, State, Telemetry
+from protocols.events import SIDES, AnyEvent, Health, Info, State, Telemetry
 from protocols.recording import (
     AboutIn,
     ChunkIn,
@@ -43,13 +42,7 @@ from protocols.recording import (
 
 TICK_LAG: Final = 1.0  # s; so far behind the host's time silence moves the core, since samples held up may still come
 TICKS_APART: Final = 1.2  # s; one comes each second, so after a longer pause the gateway itself was held up
-WIRING_PROBLEMS: Final[tuple[ProblemName, ...]] = get_args(ProblemName)
 OTHER_VERSION: Final = "the recording's settings are of another version: {}"
-FAULTS: Final[dict[BoardFault, Said]] = {
-    "tare_active": ("info", "tares itself; its force is not to be believed"),
-    "overrun": ("warning", "cannot keep up with its own samples; a lower rate_hz helps"),
-    "low_battery": ("warning", "is low on battery"),
-}
 
 
 def settings_in(header: Header) -> CalibratedStation:
@@ -60,16 +53,6 @@ def settings_in(header: Header) -> CalibratedStation:
         raise RecordingError(OTHER_VERSION.format(error)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Instant:
-    """The counts of one instant, with what was known of their source when they came."""
-
-    row: tuple[int, ...]
-    block: SampleBlock
-    key: Key
-    wiring: Wiring
-
-
 class Pipeline:
     """One station, from the bytes of its boards to its events."""
 
@@ -77,7 +60,6 @@ class Pipeline:
         """Begin a session. Raises RecordingError when the header's settings are of another version."""
         self._config = settings_in(header)
         try:
-            self._boards = {board.id: board for board in self._config.board}
             self._readers = {board.id: make_driver(board).reader for board in self._config.board}
         except ValueError as error:
             raise RecordingError(OTHER_VERSION.format(error)) from None
@@ -89,17 +71,14 @@ class Pipeline:
                 session=header.session,
                 first_seq=header.first_seq,
                 first_set=header.first_set,
+                first_session=header.first_session,
                 unix_anchor=header.unix_anchor,
             ),
         )
         self._software = header.software
-        self._merge: Merge[_Instant] = Merge()
-        self._wirings: dict[Key, Wiring] = {}  # by what came last
-        self._played: dict[Key, Wiring] = {}  # by what has been played; samples of before may still wait
-        self._faults: dict[Key, frozenset[BoardFault]] = {}
-        self._rates: dict[Key, RateWatch] = {}  # of those of whom it is known what they were asked for
-        self._columns: dict[Key, list[tuple[str, int]]] = {}  # what feeds the core, of what has been played
+        self._merge: Merge[Instant] = Merge()
         self._troubles = Troubles(self.station)
+        self._sources = Sources(self._config, self.station, self._troubles)
         self._problems: dict[tuple[str, str], None] = {}  # of the links and the recorder, as name and board
         self._statuses: dict[Key, BoardStatus] = {}
         self._abouts: dict[str, AboutIn] = {}
@@ -176,37 +155,20 @@ class Pipeline:
         return messages
 
     def _samples(self, key: Key, block: SampleBlock, received_at: float) -> None:
-        known = self._wirings[key]
-        instants = [_Instant(row, block, key, known) for row in block.rows]
-        self._play(self._merge.add(key, block.times, instants, now=received_at))
+        self._play(self._merge.add(key, block.times, self._sources.instants(key, block), now=received_at))
 
-    def _play(self, samples: Iterable[Sample[_Instant]]) -> None:
+    def _play(self, samples: Iterable[Sample[Instant]]) -> None:
         for sample in samples:
             t, instant = sample.t - self._anchor, sample.item
             if t < self._t:
                 self._merge.late += 1
                 continue
             self._t = t
-            if self._played.get(instant.key) is not instant.wiring:
-                self._rewire(instant.key, instant.wiring, t)
-            if instant.block.faults != self._faults.get(instant.key, frozenset()):
-                self._board_faults(instant, t)
-            self._feed(instant, t)
-            rate = self._rates.get(instant.key)
-            if rate is not None and rate.sample(t):
-                self._rate_said(instant.key, rate, t)
-
-    def _feed(self, instant: _Instant, t: float) -> None:
-        if self.heard is not None:
-            self.heard(t, instant.wiring, instant.row)
-        values: dict[str, Any] = {}
-        for name, column in self._columns[instant.key]:
-            values[name] = float(instant.row[column])
-        for said, saturated in zip(SIDES, instant.block.saturated, strict=True):
-            side = instant.wiring.side_of("force", said) if saturated else None
-            if side is not None:
-                values[f"{side}_saturated"] = True
-        self.station.feed(t, **values)
+            values = self._sources.play(instant, t)
+            if self.heard is not None:
+                self.heard(t, instant.wiring, instant.row)
+            self.station.feed(t, **values)
+            self._sources.played(instant.key, t)
 
     # -- time
 
@@ -231,7 +193,7 @@ class Pipeline:
     def _align(self) -> None:
         """Tell the core how well the sides' clocks agree, where each side has a clock of its own."""
         clocks: dict[str, tuple[Key, float]] = {}
-        for key, known in self._wirings.items():
+        for key, known in self._sources.wirings.items():
             clock = self._readers[key.board].clocks.get(key.source)
             for side in known.sides if clock is not None else ():
                 assert clock is not None
@@ -239,81 +201,19 @@ class Pipeline:
         if len(clocks) == len(SIDES) and clocks["left"][0] != clocks["right"][0]:
             self.station.clock(uncertainty_s=(clocks["left"][1] ** 2 + clocks["right"][1] ** 2) ** 0.5)
 
-    # -- what the boards are
+    # -- the boards and their links
 
     def _identified(self, key: Key, identity: BoardIdentity, received_at: float) -> None:
-        identity = replace(identity, restarted=False)  # the boot_id says it
         self._merge.expect(key)
-        known = self._wirings.get(key)
-        if known is not None and known.identity == identity:
-            return
-        others = [each for other, each in self._wirings.items() if other != key]
-        taken = {(wire.side, wire.kind) for each in others for wire in each.wires}
-        self._wirings[key] = found = wiring(self._config, key, identity, taken=taken)
-        t = self._stream(received_at)
-        if known is None:
-            self._rewire(key, found, t)
-        for name in WIRING_PROBLEMS:
-            detail = found.problems.get(name)
-            severity: Severity = "info" if name == "side_differs" else "error"
-            self._troubles.say(t, name, f"{key.board}/{key.source}", (severity, detail) if detail is not None else None)
-
-    def _rewire(self, key: Key, found: Wiring, t: float) -> None:
-        """From here on the samples of a source are of this boot and these channels."""
-        before = self._played.get(key)
-        self._played[key] = found
-        self._watch_rate(key, found.identity, t)
-        self._columns[key] = [(f"{wire.side}_{wire.kind}", wire.column) for wire in found.wires]
-        for wire in found.wires if before is None or before.wires != found.wires else ():
-            if wire.kind == "force":
-                self.station.calibrate(wire.side, force=wire.calibration)
-            else:
-                self.station.calibrate(wire.side, position=wire.calibration)
-        for side in found.sides:
-            self.station.describe(side, firmware=found.identity.firmware)
-            if before is not None and before.identity.boot_id != found.identity.boot_id:
-                self.station.restarted(side, t=t)
-
-    def _watch_rate(self, key: Key, identity: BoardIdentity, t: float) -> None:
-        before = self._rates.pop(key, None)
-        asked = expected_rate(self._boards[key.board], identity)
-        if asked is not None:
-            self._rates[key] = RateWatch(asked)
-        if before is not None and before.off is not None:
-            self._troubles.say(t, "rate_differs", str(key), None)
-
-    def _board_faults(self, instant: _Instant, t: float) -> None:
-        """What a board says of itself with its samples has changed."""
-        key, now = instant.key, instant.block.faults
-        for name in sorted(now ^ self._faults.get(key, frozenset())):
-            if name in FAULTS:
-                severity, text = FAULTS[name]
-                self._troubles.say(t, name, str(key), (severity, f"board {key.board} {text}") if name in now else None)
-            side = instant.wiring.side_of("position", "left" if name == "encoder_fault_left" else "right")
-            if name.startswith("encoder_fault") and side is not None:
-                self.station.fault(
-                    t, "encoder_fault", raised=name in now, severity="error", side=side,
-                    detail=f"the {side} encoder reports a fault; its position is not to be believed",
-                )  # fmt: skip
-        self._faults[key] = now
-
-    def _rate_said(self, key: Key, rate: RateWatch, t: float) -> None:
-        """A board has begun to keep another rate than it was asked for, or ceased to."""
-        said: Said | None = None
-        if rate.off is not None:
-            text = f"board {key.board} takes {rate.off:.4g} samples a second, {rate.asked:g} were asked for"
-            said = ("warning", f"{text}; is its timer set up right, and rate_hz?")
-        self._troubles.say(t, "rate_differs", str(key), said)
+        found = self._sources.identified(key, identity)
+        if found is not None:
+            self._sources.introduced(key, found, self._stream(received_at))
 
     def _link(self, board: str, now: float, *, up: bool) -> None:
         self._up[board] = up
-        for key, rate in self._rates.items():
-            if key.board == board:
-                was_off = rate.off is not None
-                rate.reset()
-                if was_off:
-                    self._rate_said(key, rate, self._stream(now))
-        if any(key.board == board and known.sides for key, known in self._wirings.items()):
+        for key in self._sources.forget_rates(board):
+            self._sources.rate_said(key, self._stream(now))
+        if self._sources.reads_a_side(board):
             self.station.advance(self._stream(now))
 
     def _problem(self, record: ProblemIn) -> None:
@@ -359,11 +259,6 @@ class Pipeline:
         return self._t
 
     @property
-    def waiting_since(self) -> float | None:
-        """Stream time of the first sample that waits for another board, s."""
-        return None if self._merge.oldest is None else self._merge.oldest - self._anchor
-
-    @property
     def late(self) -> int:
         """Samples dropped because time had gone on without them."""
         return self._merge.late
@@ -371,7 +266,7 @@ class Pipeline:
     @property
     def online(self) -> bool:
         """Whether every board's link is up and known."""
-        return all(self._up.values()) and {key.board for key in self._wirings} == set(self._up)
+        return all(self._up.values()) and {key.board for key in self._sources.wirings} == set(self._up)
 
     @property
     def links(self) -> dict[str, bool]:
@@ -380,18 +275,10 @@ class Pipeline:
 
     def info(self) -> Info:
         """What the station is made of."""
-        return station_info(self._config, self.station, self._wirings, self._abouts, software=self._software)
+        return station_info(self._config, self.station, self._sources.wirings, self._abouts, software=self._software)
 
-    def health(
-        self,
-        *,
-        recorder_dropped: int,
-        outbox_depth: int | None,
-        telemetry_dropped: int | None,
-        events_dropped: int | None = None,
-        dead_letters: int | None = None,
-    ) -> Health:
-        """How well the boards are heard, and what the outputs hold."""
+    def health(self) -> Health:
+        """How well the boards are heard."""
         health = station_health(
             self.station,
             self._readers.values(),
@@ -399,10 +286,5 @@ class Pipeline:
             self._abouts.values(),
             links=self._up,
             samples_late=self.late,
-            recorder_dropped=recorder_dropped,
-            outbox_depth=outbox_depth,
-            events_dropped=events_dropped,
-            dead_letters=dead_letters,
-            telemetry_dropped=telemetry_dropped,
         )
-        return msgspec.structs.replace(health, **side_health(self.station, self._readers, self._wirings))
+        return msgspec.structs.replace(health, **side_health(self.station, self._readers, self._sources.wirings))

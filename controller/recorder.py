@@ -168,13 +168,17 @@ class Recorder:
         """Write at once what was put, and call then, from the recorder's thread, also if the disk would not have it."""
         self._queue.put(_Tell(call))
 
-    def close(self) -> None:
-        """Write what is left and end the thread; harmless when closed already."""
+    def end(self) -> None:
+        """Let the thread write what is left, and end; harmless when it has been told already."""
         with self._lock:
             self._closing = True
             self._mark()
             self._queue.put(None)
-        self._thread.join(CLOSE_WITHIN)
+
+    def close(self, *, within: float = CLOSE_WITHIN) -> None:
+        """End it, and wait for that."""
+        self.end()
+        self._thread.join(within)
 
     def _mark(self) -> None:
         """Mark what is missing at this place. With the lock held."""

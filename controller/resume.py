@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from controller import checkpoint
+from controller.catching_up import CatchingUp
 from controller.pipeline import Pipeline
 from controller.playback import played
 from controller.recorder import Written
@@ -78,40 +79,44 @@ def boot() -> str:
 
 
 def started(
-    folder: Path, *, station: str, settings: bytes, software: str, now: float, within: float, say: Callable[[str], None]
-) -> Start:
+    folder: Path, *, station: str, settings: bytes, software: str, now: float, within: float,
+    say: Callable[[str], None], progress: CatchingUp,
+) -> Start:  # fmt: skip
     """With what a station begins at `now` (host monotonic, s).
 
     Its session goes on when the last input is not longer ago than `within` s, on the same boot of the host, with the
-    same settings and software; else it is closed.
+    same settings and software; else it is closed. progress: hears of what is played. Raises StoppedError.
     """
     for part in reversed(by_number(parts_in(folder, station))):
         try:
-            mark = ending(part.path)
-            header = header_of(part.path)
-            if isinstance(mark, Ended):
-                return Start(next_seq=mark.next_seq, events=_last_words(part.path, header, mark))
-            if header.version == 1:
-                last = None
-                for _, events in played(part.path, lambda _: None):
-                    last = events[-1] if events else last
-                if last is None:
-                    continue
-                return Start(next_seq=last.seq + 1)
-            return _gone_on(part.path, header, settings=settings, software=software, now=now, within=within, say=say)
+            with progress:
+                mark = ending(part.path)
+                header = header_of(part.path)
+                if isinstance(mark, Ended):
+                    return Start(next_seq=mark.next_seq, events=_last_words(part.path, header, mark, progress))
+                if header.version == 1:
+                    said = _events_in(part.path, progress)
+                    if not said:
+                        continue
+                    return Start(next_seq=said[-1].seq + 1)
+                return _gone_on(
+                    part.path, header, settings=settings, software=software, now=now, within=within, say=say,
+                    progress=progress,
+                )  # fmt: skip
         except UNREADABLE as error:
             text = f"{station}: {part.path.name} does not say what number comes next, an earlier recording may: {error}"
             say(Said(text, level="warning", station=station))
     return Start()
 
 
-def _last_words(path: Path, header: Header, mark: Ended) -> tuple[AnyEvent, ...]:
+def _last_words(path: Path, header: Header, mark: Ended, progress: CatchingUp) -> tuple[AnyEvent, ...]:
     """What a session said last, where its state is still there: then nobody knows whether the outputs have it."""
     kept = checkpoint.read(path)
     if kept is None or (kept.recording, kept.part) != (header.recording, header.part):
         return ()
     cut = _Cut(kept.pipeline, list(kept.events), header, kept.at_time)
-    _play(path, kept.at, cut)
+    progress.begins(path.name, path.stat().st_size - kept.at)
+    _play(path, kept.at, cut, progress)
     cut.pipeline.finish(interrupted=mark.interrupted)
     checkpoint.forget(path)
     return (*cut.events, *cut.pipeline.events())
@@ -119,14 +124,14 @@ def _last_words(path: Path, header: Header, mark: Ended) -> tuple[AnyEvent, ...]
 
 def _gone_on(
     path: Path, header: Header, *, settings: bytes, software: str, now: float, within: float,
-    say: Callable[[str], None],
+    say: Callable[[str], None], progress: CatchingUp,
 ) -> Start:  # fmt: skip
     where = f"{header.station}: the session of {path.name}, which nobody ended,"
     earlier = earlier_parts(path, header)
     if earlier is None:
         say(f"{where} cannot go on: earlier parts of it are gone")
-        return Start(next_seq=header.first_seq + _events_in(path))
-    cut = _played_to_the_cut([*earlier, path], header)
+        return Start(next_seq=header.first_seq + len(_events_in(path, progress)))
+    cut = _played_to_the_cut([*earlier, path], header, progress)
     ago = now - cut.last_at
     why = next(
         (
@@ -156,30 +161,33 @@ def _gone_on(
     return Start(next_seq=next_seq, events=tuple(cut.events))
 
 
-def _events_in(path: Path) -> int:
-    return sum(len(events) for _, events in played(path, lambda _: None))
+def _events_in(path: Path, progress: CatchingUp) -> list[AnyEvent]:
+    progress.begins(path.name, path.stat().st_size)
+    return [event for _, events in played(path, lambda _: None, read=progress.read) for event in events]
 
 
-def _played_to_the_cut(files: list[Path], header: Header) -> _Cut:
+def _played_to_the_cut(files: list[Path], header: Header, progress: CatchingUp) -> _Cut:
     """Play the parts of a session from the last state kept beside them, or from the first."""
     first = header_of(files[0])
     cut: _Cut | None = None
     for number in range(len(files), 0, -1):
         kept = checkpoint.read(files[number - 1])
-        if kept is not None and (kept.recording, kept.part) == (header.recording, number):
+        is_of_it = kept is not None and (kept.recording, kept.part) == (header.recording, number)
+        if kept is not None and is_of_it and kept.at <= files[number - 1].stat().st_size:
             cut = _Cut(kept.pipeline, list(kept.events), first, kept.at_time)
             begin, at = number - 1, kept.at
             break
     if cut is None:
         cut = _Cut(Pipeline(first), [], first, first.monotonic_anchor)
         begin, at = 0, 0
+    progress.begins(files[-1].name, sum(path.stat().st_size for path in files[begin:]) - at)
     for path in files[begin:]:
-        _play(path, at, cut)
+        _play(path, at, cut, progress)
         at = 0
     return cut
 
 
-def _play(path: Path, at: int, cut: _Cut) -> None:
+def _play(path: Path, at: int, cut: _Cut, progress: CatchingUp) -> None:
     decoder = RecordDecoder(at)
     last: Input | Mark | None = None
     with path.open("rb") as file:
@@ -195,6 +203,7 @@ def _play(path: Path, at: int, cut: _Cut) -> None:
                         cut.doubts.append(f"{record.bytes} bytes of it could not be recorded")
                     cut.pipeline.feed(record)
                     cut.events += cut.pipeline.events()
+            progress.read(len(data))
     if decoder.damage is not None:
         cut.doubts.append(f"{path.name}: {decoder.damage}")
     cut.whole = decoder.whole - (len(encode(last)) if isinstance(last, Continued) else 0)

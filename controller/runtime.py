@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import os
 import signal
 import sys
@@ -17,30 +19,29 @@ from controller.adapters.home_assistant import HomeAssistant
 from controller.adapters.mapping import Mapping
 from controller.adapters.mapping_file import MessageConfig
 from controller.broker import Broker, broker
+from controller.catching_up import CatchingUp
+from controller.commands import Refused, checked
 from controller.config import GymConfig, StationConfig, outbox_path
 from controller.display import Display, DisplayError, StationView
+from controller.event_printer import EventPrinter
 from controller.live_recording import settings_of, software
 from controller.metrics import Metrics
 from controller.mqtt import Publisher
 from controller.outbox import Outbox, opened
 from controller.resume import Start, started
 from controller.service import Service
+from controller.starting import Starts
 from controller.station_runner import StationRunner
 from controller.voice import Said, Voice
 from firmware_bridge.ble_radio import Radio
-from protocols.events import AnyEvent, CommandResult, to_json
+from protocols.events import AnyEvent, CommandResult
 
 DRAIN_WITHIN = 1.5  # s that the broker gets for the last events
-CANCEL_AGAIN = 3.0  # s; no last act here takes so long
+BEGIN_WITHIN = 5.0  # s; a station that takes longer does not keep us from being ready
+CANCEL_AGAIN = 3.0  # s; a last act that takes longer does not hear it
 
 
 say = Voice()  # for a person; what `run` says may go to a log instead
-
-
-def log_event(event: AnyEvent) -> None:
-    """An event as one line of standard output."""
-    sys.stdout.buffer.write(to_json(event) + b"\n")
-    sys.stdout.buffer.flush()
 
 
 class Runtime:
@@ -54,7 +55,7 @@ class Runtime:
         mapping: Sequence[MessageConfig] = (),
         say: Callable[[str], None] = say,
     ) -> None:
-        """events: print them too; mapping: what else is published."""
+        """events: print them to standard output too; mapping: what else is published."""
         self.config = config
         self.broker: Broker | None = None
         self.display: Display | None = None
@@ -62,9 +63,11 @@ class Runtime:
         self.stations: dict[str, StationRunner] = {}
         self._mapping = mapping
         self._say = say
-        self._log = log_event if events else None
+        self._prints = events
+        self._log: Callable[[AnyEvent], None] | None = None
         self._publisher: Publisher | None = None
-        self._early_problems: list[tuple[str | None, str, str | None]] = []  # from before there were stations
+        self._problems: dict[tuple[str | None, str], str] = {}  # of the outputs, by station (None: all) and name
+        self._begun = asyncio.Event()  # one more station runs
 
     async def run(self, *, started: Callable[[], None] | None = None) -> None:
         """Run until cancelled or told to end by a signal.
@@ -77,6 +80,9 @@ class Runtime:
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, stop.set)
         async with AsyncExitStack() as stack:
+            if self._prints:
+                self._log = printer = EventPrinter(sys.stdout.fileno(), say=self._say)
+                stack.callback(printer.close)
             self.broker = await stack.enter_async_context(
                 broker(
                     self.config.broker,
@@ -95,15 +101,8 @@ class Runtime:
                     opened(self.config.outbox, path, fault=self._output_problem, say=self._say)
                 )
             outputs = await self._outputs(outbox)
-            for problem in self._early_problems:
-                self._tell_problem(*problem)
-            stations = [
-                asyncio.create_task(runner.run(), name=f"station {name}") for name, runner in self.stations.items()
-            ]
-            if started is not None:
-                started()
-            service.ready(", ".join(self.stations))
-            life = asyncio.create_task(service.live(), name="signs of life")
+            stations = self._begin(outbox)
+            life = asyncio.create_task(self._live(service, started), name="signs of life")
             watched = [*stations, *outputs]
             ending = asyncio.create_task(stop.wait(), name="signal")
             try:
@@ -124,24 +123,12 @@ class Runtime:
 
     async def _outputs(self, outbox: Outbox | None) -> list[asyncio.Task[None]]:
         tasks = []
-        radio = Radio()
-        for station in self.config.station:
-            start = await asyncio.to_thread(self._start, station)
-            known = outbox.last_seq(station.id) if outbox is not None else 0
-            self.stations[station.id] = StationRunner(
-                station,
-                recording=self.config.recording,
-                start=replace(start, next_seq=max(start.next_seq, known + 1)),
-                say=self._say,
-                radio=radio,
-                log=self._log,
-            )
         if self.broker is not None:
             self._publisher = Publisher(
                 self.broker,
                 site=self.config.site,
                 gateway=self.config.gateway,
-                stations=list(self.stations),
+                stations=[station.id for station in self.config.station],
                 commanded=self._command,
                 say=self._say,
                 outbox=outbox,
@@ -157,17 +144,48 @@ class Runtime:
         if self.config.metrics.enabled:
             self.metrics = self._counting(self.config.metrics.port)
             tasks.append(asyncio.create_task(self._serve(self.metrics), name="metrics"))
-        for runner in self.stations.values():
-            if self._publisher is not None:
-                runner.consumers.append(self._publisher)
-                runner.outputs = self._publisher
-            if self.display is not None:
-                runner.consumers.append(self.display)
-            if self.metrics is not None:
-                runner.consumers.append(self.metrics)
         return tasks
 
-    def _start(self, station: StationConfig) -> Start:
+    def _begin(self, outbox: Outbox | None) -> list[asyncio.Task[None]]:
+        """All stations, each of which runs as soon as it is known with what it begins."""
+        starts, radio = Starts(say=self._say), Radio()
+        return [
+            asyncio.create_task(self._station(station, starts, radio, outbox), name=f"station {station.id}")
+            for station in self.config.station
+        ]
+
+    async def _live(self, service: Service, started: Callable[[], None] | None) -> None:
+        """Say that all is there once the stations run, those aside that take long, and give signs of life."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BEGIN_WITHIN):
+                while len(self.stations) < len(self.config.station):
+                    await self._begun.wait()
+                    self._begun.clear()
+        if started is not None:
+            started()
+        service.ready(", ".join(station.id for station in self.config.station))
+        await service.live()
+
+    async def _station(self, station: StationConfig, starts: Starts, radio: Radio, outbox: Outbox | None) -> None:
+        start = await starts.of(station.id, functools.partial(self._start, station))
+        known = outbox.last_seq(station.id) if outbox is not None else 0
+        runner = StationRunner(
+            station,
+            recording=self.config.recording,
+            start=replace(start, next_seq=max(start.next_seq, known + 1)),
+            say=self._say,
+            radio=radio,
+            log=self._log,
+        )
+        runner.consumers += [each for each in (self._publisher, self.display, self.metrics) if each is not None]
+        runner.outputs = self._publisher
+        self.stations[station.id] = runner
+        self._begun.set()
+        await runner.run(
+            problems={name: detail for (whose, name), detail in self._problems.items() if whose in (None, station.id)}
+        )
+
+    def _start(self, station: StationConfig, progress: CatchingUp) -> Start:
         """With what a station begins, by its last recording."""
         recording = self.config.recording
         if not recording.enabled:
@@ -180,6 +198,7 @@ class Runtime:
             now=time.monotonic(),
             within=recording.resume_within_s,
             say=self._say,
+            progress=progress,
         )
 
     def _counting(self, port: int) -> Metrics:
@@ -187,7 +206,7 @@ class Runtime:
             port=port,
             site=self.config.site,
             gateway=self.config.gateway,
-            stations=list(self.stations),
+            stations=[station.id for station in self.config.station],
             software=software(),
         )
         metrics.publisher = self._publisher
@@ -218,14 +237,29 @@ class Runtime:
         asyncio.get_running_loop().call_soon(self._tell_problem, station, name, detail)
 
     def _tell_problem(self, station: str | None, name: str, detail: str | None) -> None:
-        if not self.stations:
-            self._early_problems.append((station, name, detail))
+        if detail is not None:
+            self._problems[station, name] = detail
+        else:
+            self._problems.pop((station, name), None)
         for runner in self.stations.values():
             if station in (None, runner.config.id):
                 runner.output_problem(name, detail)
 
     async def _command(self, station: str, name: str, payload: bytes) -> CommandResult:
-        return await self.stations[station].command(name, payload, allowed=self.config.broker.commands)
+        runner = self.stations.get(station)
+        if runner is None:
+            return self._too_early(station, name, payload)
+        return await runner.command(name, payload, allowed=self.config.broker.commands)
+
+    def _too_early(self, station: str, name: str, payload: bytes) -> CommandResult:
+        now_ms = time.time_ns() // 1_000_000
+        reason = "the controller still plays the station's last recording; ask again later"
+        try:
+            allowed = self.config.broker.commands
+            request = checked(name, payload, now_ms=now_ms, station=station, allowed=allowed).request
+        except Refused as refused:
+            request, reason = refused.request, str(refused)
+        return CommandResult(ts=now_ms, request=request, state="refused", reason=reason)
 
 
 async def end_all(tasks: list[asyncio.Task[None]]) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from controller.commands import Identify, Refused, checked, fields_of
 from controller.config import RecordingConfig, StationConfig
@@ -47,6 +49,10 @@ class Outputs(Protocol):
     @property
     def depth(self) -> int:
         """Events that wait."""
+
+    @property
+    def unsaved(self) -> int | None:
+        """Of these, those that wait in memory only, None where there is no file for them."""
 
     @property
     def events_dropped(self) -> int:
@@ -179,15 +185,18 @@ class StationRunner:
         events = self.pipeline.events()
         if not events:
             return
-        for event in events:
-            self._recording.said(event)
-            self._held.append(event)
-        self._said += len(events)
+        self._hold(events)
         written = functools.partial(self._loop.call_soon_threadsafe, self._release, self._said)
         if self._recording.when_written(written):
             self._loop.call_later(HELD_AT_MOST, self._release, self._said)
         else:
             self._release(self._said)
+
+    def _hold(self, events: Sequence[AnyEvent]) -> None:
+        for event in events:
+            self._recording.said(event)
+            self._held.append(event)
+        self._said += len(events)
 
     def _release(self, number: int) -> None:
         """Let the events up to the session's so-many-th go out: what they came of is recorded."""
@@ -206,16 +215,21 @@ class StationRunner:
 
     # -- life
 
-    async def run(self) -> None:
-        """Run the boards and the station's own clock until cancelled; then close the session."""
+    async def run(self, *, problems: Mapping[str, str]) -> None:
+        """Run the boards and the station's own clock until cancelled; then close the session.
+
+        problems: what the outputs suffer from already, by name.
+        """
         try:
             self._begin()
+            for name, detail in problems.items():
+                self.output_problem(name, detail)
             async with asyncio.TaskGroup() as tasks:
                 for board in self.boards:
                     tasks.create_task(board.run(), name=f"{self.config.id}: board {board.config.id}")
                 tasks.create_task(self._beat(), name=f"{self.config.id}: beat")
         finally:
-            self._finish()
+            await self._finish()
 
     def _begin(self) -> None:
         """Offer again what was said before a kill, and let the session go on that it cut."""
@@ -225,11 +239,16 @@ class StationRunner:
             self._input(Resumed(received_at=time.monotonic()))
         self._start = Start()
 
-    def _finish(self) -> None:
-        self._recording.end(self.pipeline)
-        self._publish_events()
-        self._release(self._said)
+    async def _finish(self) -> None:
+        """Close the session, and let its events out once they are recorded; meanwhile other stations do the same."""
         self._finished = True
+        self._recording.end(self.pipeline)
+        self._hold(self.pipeline.events())
+        closing = asyncio.ensure_future(asyncio.to_thread(self._recording.close))
+        while not closing.done():  # in a time of its own, so whoever cancels again has to wait for it
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(closing)
+        self._release(self._said)
         self._show()
 
     def delivered(self) -> None:
@@ -275,17 +294,18 @@ class StationRunner:
             self._offer("info", info)
 
     def show_health(self) -> None:
-        """Publish the station's health."""
-        self._offer(
-            "health",
-            self.pipeline.health(
-                recorder_dropped=self._recording.dropped,
-                outbox_depth=self.outputs.depth if self.outputs is not None else None,
-                events_dropped=self.outputs.events_dropped if self.outputs is not None else None,
-                dead_letters=self.outputs.dead_letters if self.outputs is not None else None,
-                telemetry_dropped=self.outputs.telemetry_dropped if self.outputs is not None else None,
-            ),
-        )
+        """Publish the station's health: how well the boards are heard, and what the outputs hold."""
+        health = replace(self.pipeline.health(), recorder_dropped_bytes=self._recording.dropped)
+        if self.outputs is not None:
+            health = replace(
+                health,
+                outbox_depth=self.outputs.depth,
+                outbox_unsaved=self.outputs.unsaved,
+                events_dropped=self.outputs.events_dropped,
+                dead_letters=self.outputs.dead_letters,
+                telemetry_dropped=self.outputs.telemetry_dropped,
+            )
+        self._offer("health", health)
 
     # -- commands
 

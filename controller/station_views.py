@@ -101,13 +101,8 @@ def station_health(
     *,
     links: Mapping[str, bool],
     samples_late: int,
-    recorder_dropped: int,
-    outbox_depth: int | None,
-    events_dropped: int | None,
-    dead_letters: int | None,
-    telemetry_dropped: int | None,
 ) -> Health:
-    """How well the boards are heard, and what the outputs hold.
+    """How well the boards are heard.
 
     links: which boards' are up; samples_late: dropped by the merge.
     """
@@ -131,9 +126,4 @@ def station_health(
         battery_v=min(batteries, default=None),
         battery_pct=min(shares, default=None),
         rssi_dbm=min(signals, default=None),
-        recorder_dropped_bytes=recorder_dropped,
-        outbox_depth=outbox_depth,
-        events_dropped=events_dropped,
-        dead_letters=dead_letters,
-        telemetry_dropped=telemetry_dropped,
     )

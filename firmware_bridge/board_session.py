@@ -50,6 +50,7 @@ class Timing:
     send_within: float = 2.0
     stop_within: float = 0.3
     look_every: float = 0.1
+    held_up: float = 0.5  # from one look to the next, after which it is us who stood still
     back_off: float = 0.25  # doubled up to back_off_most
     back_off_most: float = 2.5  # so that a board that comes back streams within five seconds
     refused_for: float = 30.0  # until a board of another version is asked again
@@ -247,9 +248,13 @@ class BoardSession:
     # -- what does not come
 
     async def _watch(self) -> None:
+        looked = self._now()
         while True:
             await asyncio.sleep(self._timing.look_every)
             now = self._now()
+            if now - looked > self._timing.held_up:
+                self._not_listened(now - looked, now)
+            looked = now
             self._look_about()
             if self._identities:
                 self._watch_stream(now)
@@ -257,6 +262,13 @@ class BoardSession:
                 self._report(*self._strangeness())
                 if now - self._opened >= self._timing.open_in_vain + self._can.answers_after:
                     raise GivenUpError(*self._strangeness())
+
+    def _not_listened(self, pause: float, now: float) -> None:
+        """This program stood still: what came meanwhile is still to be read, so nobody was silent in that time."""
+        self._opened = min(self._opened + pause, now)
+        self._last_frame = min(self._last_frame + pause, now)
+        for source, at in self._last_samples.items():
+            self._last_samples[source] = min(at + pause, now)
 
     def _look_about(self) -> None:
         about = self._link.about

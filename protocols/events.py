@@ -6,7 +6,6 @@ An event is made once, by the core, and the same object is recorded, published a
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Literal
 
 import msgspec
@@ -327,6 +326,7 @@ class Health(Struct, frozen=True, kw_only=True):
     rssi_dbm: Annotated[int | None, field("of the board that is heard worst", "dBm")] = None
     recorder_dropped_bytes: Annotated[int | None, field("that could not be recorded", "bytes")] = None
     outbox_depth: Annotated[int | None, field("events that the broker has not confirmed")] = None
+    outbox_unsaved: Annotated[int | None, field("of these, what is in memory only; null without a file")] = None
     events_dropped: Annotated[int | None, field("that made room for newer ones, or grew too old")] = None
     dead_letters: Annotated[int | None, field("events that the broker refused")] = None
     telemetry_dropped: Annotated[int | None, field("readings that a newer one overtook")] = None
@@ -387,17 +387,3 @@ def from_json(data: bytes | str) -> AnyEvent:
 def kind(event: AnyEvent) -> str:
     """The event's kind as it stands in the topic: rep, pair, set, comparison, session, cue or fault."""
     return str(event.__struct_config__.tag)
-
-
-def event_id(*, recording: str, seq: int, ts: int) -> str:
-    """A UUID in version 7 layout (RFC 9562, 5.7) that follows from the recording and the event's number.
-
-    48 bits of max(0, ts) in milliseconds, then 74 bits of SHA-256 over "recording:seq"; hence a replay gives
-    every event the id that it had live.
-    """
-    digest = int.from_bytes(hashlib.sha256(f"{recording}:{seq}".encode()).digest()[:10], "big")
-    value = (max(0, ts) & 0xFFFF_FFFF_FFFF) << 80 | digest
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -47,6 +47,7 @@ class Header(Struct, frozen=True, kw_only=True, tag="header"):
     boot: str = ""  # of the host's operating system; its monotonic clock holds within one
     part: int = 1  # of the session's files, from 1
     boards: tuple[tuple[str, tuple[bytes, ...]], ...] = ()  # links up at a later part's begin; what the boards are
+    first_session: int = 1  # number, in the recording, of the session that runs at the begin, or else comes next
 
 
 class ChunkIn(Struct, frozen=True, kw_only=True, tag="chunk"):

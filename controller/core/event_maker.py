@@ -12,7 +12,8 @@ from controller.core.rep_metrics import Measures
 from controller.core.sensor_truth import KINDS
 from controller.core.settings import ChannelCalibration, CoreSettings, Identity
 from controller.core.side import Side
-from protocols.events import AnyEvent, Event, Rep, event_id
+from protocols.event_ids import event_id
+from protocols.events import AnyEvent, Event, Rep
 
 E = TypeVar("E", bound=Event)
 

@@ -57,4 +57,5 @@ class Identity(Struct, frozen=True, kw_only=True):
     session: str
     first_seq: int = 1
     first_set: int = 1
+    first_session: int = 1  # its number in the recording; the first one has the name, the others that and a number
     unix_anchor: float = 0.0  # s; station time of stream time 0

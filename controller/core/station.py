@@ -41,7 +41,7 @@ class Station:
         self._silence = Silence()
         self._now: float | None = None
         self._active_at = -1e9
-        self._sessions = 0
+        self._sessions = identity.first_session - 1  # of the recording, that have begun
         self._in_session = False
         self._finished = False
 
@@ -284,10 +284,12 @@ class Station:
 
     def _begin_session(self) -> None:
         """The first one keeps the recording's name; each further one has a name of its own and begins with set 1."""
+        is_further = self._sessions >= self._make.identity.first_session
         self._sessions += 1
         self._in_session = True
         if self._sessions > 1:
             self._make.begin_session(self._sessions)
+        if is_further:
             self._summariser = SetSummariser(self._make)
             self._book.open(1)
         self._make.add(Session, self._book.running.number, state="started", person=self.settings.person)
@@ -372,9 +374,12 @@ class Station:
         return self._book.running.empty and not is_moving
 
     @property
-    def next_numbers(self) -> tuple[int, int]:
-        """The numbers that the next event and the running or next set have."""
-        return self._make.seq, self._book.running.number
+    def next_numbers(self) -> tuple[int, int, int]:
+        """The numbers that the next event, and the running or next set and session, have."""
+        seq, first = self._make.seq, self._make.identity.first_session
+        if self._in_session or self._sessions < first:
+            return seq, self._book.running.number, max(self._sessions, first)
+        return seq, 1, self._sessions + 1
 
     @property
     def session(self) -> str:

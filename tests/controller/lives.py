@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from controller.catching_up import CatchingUp
 from controller.config import StationConfig
 from controller.pipeline import Pipeline
 from controller.recorder import Recorder, Written
@@ -86,12 +88,20 @@ def killed(folder: Path, head: Header | None = None, *, torn: bytes = b"\x20\0\0
     return made.path, said
 
 
-def start_again(folder: Path, *, after: float = BACK - KILLED, **changes: object) -> tuple[Start, list[str]]:
+def playing(say: Callable[[str], None] = print, stop: threading.Event | None = None) -> CatchingUp:
+    """Who hears how far the playing of a recording is, of a station alone."""
+    return CatchingUp("rack", say=say, turn=threading.Lock(), stop=stop or threading.Event())
+
+
+def start_again(
+    folder: Path, *, after: float = BACK - KILLED, stop: threading.Event | None = None, **changes: object
+) -> tuple[Start, list[str]]:
     """With what the station begins so long after the kill, s, and what is said about that."""
     said: list[str] = []
     asked: dict[str, object] = {"station": "rack", "settings": our_header().settings, "software": "test"}
     begun = started(
-        folder, now=ANCHOR + KILLED + after, within=600.0, say=said.append, **{**asked, **changes}  # type: ignore[arg-type]
+        folder, now=ANCHOR + KILLED + after, within=600.0, say=said.append, progress=playing(said.append, stop),
+        **{**asked, **changes},  # type: ignore[arg-type]
     )  # fmt: skip
     return begun, said
 

@@ -12,7 +12,8 @@ import pytest
 
 from controller.adapters.cloud_events import attributes
 from controller.broker import find_mosquitto
-from protocols.events import Fault, event_id, to_json
+from protocols.event_ids import event_id
+from protocols.events import Fault, to_json
 from tests.controller.mqtt_client import client, listening
 from tests.controller.test_mqtt import connected, gateway, online, own_broker
 

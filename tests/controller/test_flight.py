@@ -114,7 +114,7 @@ def test_a_disk_that_will_not_have_it_is_said(tmp_path: Path) -> None:
     kept.put(Tick(received_at=1.0))
     said: list[str] = []
     assert kept.write(our_header(), next_seq=1, say=said.append) is not None
-    kept.close()
+    kept.close(within=WITHIN)
     assert "not kept" in said[0]
 
 
@@ -132,9 +132,9 @@ def test_a_disk_that_hangs_over_one_file_holds_nobody_up_at_the_next(
         assert flight.write(our_header(), next_seq=1, say=pytest.fail) is None
         assert time.monotonic() - began < 1.0
         answers.set()
-        flight.close()
+        flight.close(within=WITHIN)
     assert flight.write(our_header(), next_seq=1, say=pytest.fail) is not None
-    flight.close()
+    flight.close(within=WITHIN)
     assert len(list(tmp_path.glob("*.cablerec"))) == 2
 
 
@@ -144,7 +144,7 @@ def test_it_leaves_the_disk_its_reserve_and_shows_nobody_who_trains(tmp_path: Pa
         flight = FlightRecorder(tmp_path, seconds=10.0, most_bytes=1e6, most_files=1, least_free=least_free)
         flight.put(Tick(received_at=ANCHOR))
         flight.write(our_header(recording=name * 32), next_seq=1, say=said.append)
-        flight.close()
+        flight.close(within=WITHIN)
     assert ["are free" in line for line in said] == [True]
     (kept,) = tmp_path.glob("*.cablerec")  # the one that was there before
     assert "-aaaaaaaa" in kept.name

@@ -19,9 +19,10 @@ from controller.recording_folder import header_of, parts_in
 from controller.replay import events_of
 from controller.resume import Start, started
 from protocols.events import AnyEvent, Rep, Session, SetSummary
-from protocols.recording import Input, Tick, ending
+from protocols.recording import CommandIn, Input, Tick, ending
 from simulators.gym import session_board
-from tests.controller.inputs import ANCHOR, heard, log, short_set, station, together
+from tests.controller.inputs import ANCHOR, heard, log, played, short_set, station, together
+from tests.controller.lives import playing
 
 ONE = station("a")
 WITHIN = 10.0  # s
@@ -69,6 +70,7 @@ class Lived:
 
     def end(self) -> None:
         self.recording.end(self.pipeline)
+        self.recording.close()
         self.take()
 
 
@@ -136,6 +138,32 @@ def test_a_part_alone_is_played_with_its_boards_known_and_other_ids(tmp_path: Pa
     assert counts[0] == counts[1]
 
 
+@pytest.mark.parametrize("command", ["session_start", "session_end"])
+def test_a_part_alone_calls_sessions_and_sets_what_they_were_called(
+    tmp_path: Path, three_sets: list[Input], command: str
+) -> None:
+    """Both begin a second session in the recording, at once or with the next rep; a third follows in the last part."""
+    ends = [event.ts / 1000.0 - 1_700_000_000.0 for event in played(ONE, three_sets) if isinstance(event, SetSummary)]
+    commands = [CommandIn(name=command, received_at=ANCHOR + end + 0.5, payload=b"{}") for end in ends[:2]]
+    inputs = sorted([*three_sets, *commands], key=lambda record: record.received_at)
+    lived = in_parts(tmp_path, inputs)
+    parts = [part.path for part in parts_in(tmp_path)]
+    exact = {part: [event for _, some in events_of(part) for event in some] for part in parts}
+    assert len({event.session for event in lived.said}) == 3
+    later = [part for part in parts[1:] if any(isinstance(event, SetSummary) for event in exact[part])]
+    assert later
+    for part in later:
+        alone = tmp_path / "alone" / part.name
+        alone.parent.mkdir(exist_ok=True)
+        alone.write_bytes(part.read_bytes())
+        names = [sets_called(events) for events in (exact[part], [e for _, some in events_of(alone) for e in some])]
+        assert names[0] == names[1]
+
+
+def sets_called(events: Sequence[AnyEvent]) -> list[tuple[str, int]]:
+    return [(event.session, event.set) for event in events if isinstance(event, SetSummary)]
+
+
 def test_a_session_in_parts_goes_on_after_a_kill(tmp_path: Path, three_sets: list[Input]) -> None:
     lived = Lived(wish(tmp_path, part_mb=0.1))
     lived.live([each for each in three_sets if each.received_at < ANCHOR + 45.0])
@@ -145,7 +173,7 @@ def test_a_session_in_parts_goes_on_after_a_kill(tmp_path: Path, three_sets: lis
     assert len(parts_in(tmp_path)) > 1
     begun = started(
         tmp_path, station="rack", settings=settings_of(ONE), software=software(), within=600.0, say=print,
-        now=lived.recording.header.monotonic_anchor + 46.0,
+        progress=playing(), now=lived.recording.header.monotonic_anchor + 46.0,
     )  # fmt: skip
     assert begun.going_on is not None
     assert begun.going_on.written.path == parts_in(tmp_path)[-1].path
@@ -167,7 +195,7 @@ def test_a_session_goes_on_in_its_last_part_though_the_clock_was_set_back_before
     last.path.rename(last.path.with_name(last.path.name.replace(last.begins, "20000101T000000Z")))
     begun = started(
         tmp_path, station="rack", settings=settings_of(ONE), software=software(), within=600.0, say=print,
-        now=lived.recording.header.monotonic_anchor + 46.0,
+        progress=playing(), now=lived.recording.header.monotonic_anchor + 46.0,
     )  # fmt: skip
     assert begun.going_on is not None
     assert header_of(begun.going_on.written.path).part == last.number

@@ -3,12 +3,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from controller import outbox_store
 from controller.outbox_file import STEPS, OutboxError
 from controller.outbox_store import SETTLED_KEPT, Contents, Store, Waiting
 from tests.delivery.disturbances import locking
@@ -171,6 +173,83 @@ def test_on_a_full_disk_events_stay_in_memory_and_are_written_when_there_is_room
             assert [each.seq for each in told.loaded().waiting] == list(range(500))
 
 
+def test_what_cannot_be_written_is_said_and_keeps_nothing_else_out_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    odd = replace(event(2), topic="one/\ud800")  # no text that UTF-8 could hold
+    with stored(path) as told:
+        told.loaded()
+        for each in (event(1), odd, event(3)):
+            told.store.keep(each)
+        until(lambda: len(rows(path, "SELECT id FROM event")) == 2)
+        assert rows(path, "SELECT id FROM event ORDER BY n") == [("s-1",), ("s-3",)]
+        assert told.store.unsaved == 1
+        until(lambda: len(told.troubles) == 1)
+        assert "s-2" in str(told.troubles[0])
+        assert "UnicodeEncodeError" in str(told.troubles[0])
+        told.store.keep(event(4))
+        until(lambda: len(rows(path, "SELECT id FROM event")) == 3)
+        assert len(told.troubles) == 1  # not over as long as something is not in the file
+        told.settle(odd)
+        told.store.keep(event(5))
+        until(lambda: told.troubles[1:] == [None])
+        assert told.store.unsaved == 0
+
+
+def test_a_dead_letter_that_cannot_be_written_is_said_and_keeps_nothing_else_out(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    with stored(path) as told:
+        told.loaded()
+        told.store.keep(event(1))
+        told.store.keep(event(2))
+        until(lambda: told.store.unsaved == 0)
+        told.settle(event(1), refused="\ud800")
+        told.settle(event(2), refused="no")
+        until(lambda: len(rows(path, "SELECT id FROM dead_letter")) == 1)
+        until(lambda: len(told.said) == 1)
+        assert "s-1" in told.said[0]
+        until(lambda: not rows(path, "SELECT id FROM event"))
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("nobody thought of it")])
+def test_an_error_that_nobody_thought_of_does_not_end_the_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    path = tmp_path / "o.db"
+    insert = outbox_store._insert
+    errors = [error, error]
+
+    def failing(connection: sqlite3.Connection, events: Iterable[Waiting]) -> None:
+        if errors:
+            raise errors.pop()
+        insert(connection, events)
+
+    with stored(path) as told:
+        told.loaded()
+        monkeypatch.setattr(outbox_store, "_insert", failing)
+        told.store.keep(event(1))
+        told.store.keep(event(2))
+        until(lambda: told.store.unsaved == 0)
+        until(lambda: len(told.troubles) == 2)
+        assert type(error).__name__ in str(told.troubles[0])
+        assert told.troubles[1] is None
+    assert rows(path, "SELECT id FROM event ORDER BY n") == [("s-1",), ("s-2",)]
+
+
+def test_a_file_with_nonsense_in_it_is_trouble_and_no_end(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    with stored(path) as told:
+        told.loaded()
+        told.store.keep(event(1))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE event SET made_ms = 'noon'")
+    with stored(path) as told:
+        until(lambda: len(told.troubles) == 1)
+        assert "TypeError" in str(told.troubles[0])
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("UPDATE event SET made_ms = 0")
+        assert [each.id for each in told.loaded().waiting] == ["s-1"]
+
+
 def test_a_folder_that_may_not_be_made_is_trouble_and_no_end(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with stored(tmp_path / "file" / "outbox.db") as told:
@@ -242,20 +321,47 @@ def test_a_file_of_an_earlier_version_is_taken_on_with_what_is_in_it(tmp_path: P
     assert rows(path, "SELECT id FROM dead_letter") == [("s-8",)]
 
 
-def test_what_was_made_before_the_clock_was_set_is_not_taken_for_old(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("made_h_ago", "counted_h"),
+    [
+        ([0.75, 0.5, 0.0], [0.75, 0.5, 0.0]),
+        ([2000.0, 1999.5, 1999.0], [2.0, 1.5, 1.0]),  # the clock jumped ahead since, or nothing ran
+        ([5000.0, 4999.5, 0.5, 0.25], [2.0, 1.5, 0.5, 0.25]),  # it jumped between two of them
+        ([-3.0, 0.5, 0.25], [0.5, 0.5, 0.25]),  # it was set back
+        ([400_000.0, 0.25], [1.25, 0.25]),  # it stood in the seventies at first
+    ],
+)
+def test_a_jump_of_the_clock_makes_no_event_much_older(
+    tmp_path: Path, made_h_ago: list[float], counted_h: list[float]
+) -> None:
     path = tmp_path / "outbox.db"
     with stored(path) as told:
-        for number in (1, 2):
+        told.loaded()
+        for number in range(len(made_h_ago)):
             told.store.keep(event(number))
         until(lambda: told.store.unsaved == 0)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE event SET made_ms = 5000 WHERE seq = 1")
-        connection.execute("UPDATE event SET made_ms = made_ms - 3600000 WHERE seq = 2")
+        for number, hours in enumerate(made_h_ago):
+            made = round(1000.0 * (time.time() - 3600.0 * hours))
+            connection.execute("UPDATE event SET made_ms = ? WHERE seq = ?", (made, number))
         connection.commit()
     with stored(path) as told:
-        unset, old = (time.monotonic() - each.made_at for each in told.loaded().waiting)
-    assert unset < WITHIN
-    assert 3600.0 <= old < 3600.0 + WITHIN
+        ages = [(time.monotonic() - each.made_at) / 3600.0 for each in told.loaded().waiting]
+    assert ages == pytest.approx(counted_h, abs=WITHIN / 3600.0)
+
+
+def test_a_dead_letter_keeps_the_time_at_which_it_was_made_over_a_jump_of_the_clock(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with stored(path) as told:
+        told.store.keep(event(1))
+        until(lambda: told.store.unsaved == 0)
+    [(made,)] = rows(path, "SELECT made_ms - 864000000 FROM event")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE event SET made_ms = ?", (made,))
+    with stored(path) as told:
+        [waiting] = told.loaded().waiting
+        told.settle(waiting, "Not authorized")
+    assert rows(path, "SELECT made_ms FROM dead_letter") == [(made,)]
 
 
 def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:

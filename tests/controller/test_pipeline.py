@@ -89,7 +89,7 @@ def test_it_does_not_matter_when_the_events_are_taken() -> None:
         pipeline.feed(record)
         taken += pipeline.events()
         pipeline.state(), pipeline.telemetry(), pipeline.info()
-        pipeline.health(recorder_dropped=0, outbox_depth=None, telemetry_dropped=None)
+        pipeline.health()
     pipeline.finish()
     assert log([*taken, *pipeline.events()]) == log(played(TWO, boards_of_two()))
 
@@ -205,15 +205,6 @@ def test_ticks_alone_close_a_set_when_the_boards_fall_silent_without_a_word() ->
     assert "no_samples" in {event.name for event in events if isinstance(event, Fault)}
 
 
-def test_time_does_not_pass_over_samples_that_wait() -> None:
-    pipeline = Pipeline(header(TWO))
-    for record in boards_of_two():
-        pipeline.feed(record)
-        if isinstance(record, ChunkIn):
-            oldest, t = pipeline.waiting_since, pipeline.t
-            assert oldest is None or oldest >= t
-
-
 # -- faults of boards
 
 
@@ -289,7 +280,7 @@ def test_a_board_that_goes_away_takes_its_wrong_rate_with_it() -> None:
 
 
 def health(pipeline: Pipeline) -> Health:
-    return pipeline.health(recorder_dropped=0, outbox_depth=None, telemetry_dropped=None)
+    return pipeline.health()
 
 
 def test_input_from_a_board_that_the_header_does_not_name_is_an_error_of_the_recording() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from controller import checkpoint
+from controller import catching_up, checkpoint, resume
+from controller.catching_up import StoppedError
 from controller.pipeline import Pipeline
 from controller.replay import events_of
 from controller.resume import Start
@@ -188,6 +190,49 @@ def test_what_was_not_recorded_whole_is_not_said_again(tmp_path: Path) -> None:
     assert "700 bytes" in line
     assert (begun.going_on, begun.events) == (None, ())
     assert begun.next_seq > 1
+
+
+def test_a_state_ahead_of_its_recording_is_not_used(tmp_path: Path) -> None:
+    """After a power cut the disk may hold a state whose recording it had not yet taken."""
+    file, before = killed(tmp_path)
+    pipeline = Pipeline(our_header())
+    for record in two_lives()[0]:
+        pipeline.feed(record)
+    kept = checkpoint.frozen(pipeline, pipeline.events(), now=ANCHOR + KILLED)
+    size = file.stat().st_size
+    checkpoint.write(kept, file, name=our_header().recording, part=1, at=size + 1)
+    begun, _ = start_again(tmp_path, after=601.0)
+    assert log(begun.events)[: len(before)] == before
+    assert replay(file) == log(begun.events)
+    decoder = RecordDecoder()
+    decoder.feed(file.read_bytes())
+    assert (decoder.damage, decoder.left_over) == (None, 0)
+
+
+def test_a_recording_that_takes_long_to_play_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catching_up, "SAY_AFTER", 0.0)
+    monkeypatch.setattr(catching_up, "SAY_EVERY", 0.0)
+    monkeypatch.setattr(resume, "BLOCK", 4096)
+    file, _ = killed(tmp_path)
+    _, said = start_again(tmp_path)
+    *lines, last = said
+    assert "goes on" in last
+    assert all(line.startswith(f"rack: plays {file.name} (0.1 MB)") for line in lines)
+    shares = [int(line.partition("stands: ")[2].partition("%")[0]) for line in lines]
+    assert shares == sorted(shares)
+    assert len(shares) == -(-file.stat().st_size // 4096)
+    assert shares[-1] == 100
+    assert "about 0 s more" in lines[-1]
+
+
+def test_a_recording_is_played_no_further_when_the_gateway_ends(tmp_path: Path) -> None:
+    killed(tmp_path)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(StoppedError):
+        start_again(tmp_path, stop=stop)
 
 
 # -- where a station's numbers go on

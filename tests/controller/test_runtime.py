@@ -16,12 +16,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from controller import catching_up, live_recording, outbox_store, resume, runtime
 from controller.broker import Account, Broker, BrokerError, find_mosquitto, free_port
-from controller.config import GymConfig, outbox_path, parse
+from controller.config import GymConfig, StationConfig, outbox_path, parse
+from controller.live_recording import new_header
+from controller.recording_file import RecordingFile
 from controller.replay import events_of
 from controller.runtime import Runtime, end_all
 from protocols.events import to_json
 from protocols.recording import CommandIn, read_recording
+from tests.controller.inputs import ANCHOR
+from tests.controller.lives import KILLED, recorder, two_lives
 from tests.controller.mqtt_client import WITHIN, Heard, client, listening
 from tests.controller.test_mqtt import own_broker
 
@@ -29,7 +34,25 @@ pytestmark = [
     pytest.mark.broker,
     pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed"),
 ]
+STATIONS = 4
+HANGS = 2.0  # s; the rest of an end takes a tenth of that
 ONE = "cable/v1/test/one"
+TWO = """
+site = "test"
+broker.kind = "mosquitto"
+display.enabled = false
+recording.folder = "{folder}"
+[[station]]
+id = "one"
+[[station.board]]
+id = "board"
+url = "tcp://127.0.0.1:{port}"
+[[station]]
+id = "two"
+[[station.board]]
+id = "board"
+url = "tcp://127.0.0.1:{port}"
+"""
 
 
 def gym(folder: Path, *, broker: str = 'kind = "mosquitto"') -> GymConfig:
@@ -217,6 +240,130 @@ async def test_what_the_outbox_could_not_write_is_offered_again_at_the_next_star
     with contextlib.closing(sqlite3.connect(path)) as kept:
         found = [name for (name,) in kept.execute("SELECT id FROM event ORDER BY n")]
     assert found[: len(ids)] == ids
+
+
+async def test_an_outbox_that_fails_as_nobody_thought_is_a_fault_and_in_the_health_until_it_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = threading.Event()
+    insert = outbox_store._insert
+
+    def inserted(*arguments: Any) -> None:
+        if broken.is_set():
+            raise RuntimeError("nobody thought of it")
+        insert(*arguments)
+
+    monkeypatch.setattr(outbox_store, "_insert", inserted)
+    async with running(gym(tmp_path)) as made, listening(made.broker, made.dashboard, f"{ONE}/#") as heard:
+        await heard.until("one/state")
+        broken.set()
+        await asked(made, "session_end", command("a"), heard)
+
+        def faults() -> list[bool]:
+            return [each["raised"] for each in heard.objects("event/fault") if each["name"] == "outbox_disk"]
+
+        await until(lambda: faults() == [True])
+        runner = made.runtime.stations["one"]
+        runner.show_health()
+        await until(lambda: (heard.objects("one/health")[-1]["outbox_unsaved"] or 0) > 0)
+        broken.clear()
+        await until(lambda: faults() == [True, False])
+        await until(lambda: runner.outputs is not None and runner.outputs.unsaved == 0)
+        runner.show_health()
+        await until(lambda: heard.objects("one/health")[-1]["outbox_unsaved"] == 0)
+
+
+async def test_a_recording_that_takes_long_to_play_keeps_no_other_station_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = parse(TWO.format(folder=tmp_path, port=free_port()), name="gym.toml")
+    cut_session(tmp_path, config.station[0])
+    monkeypatch.setattr(resume, "BLOCK", 1024)
+    monkeypatch.setattr(catching_up, "SAY_AFTER", 0.0)
+    monkeypatch.setattr(catching_up, "SAY_EVERY", 0.0)
+    monkeypatch.setattr(catching_up, "OTHERS", 0.5)  # s for a block: the whole takes minutes
+    monkeypatch.setattr(runtime, "BEGIN_WITHIN", 1.0)
+    async with running(config) as made, listening(made.broker, made.dashboard, "cable/v1/test/#") as heard:
+        await heard.until("two/state")
+        await heard.until("one/status", last="offline")
+        refused = await asked(made, "select", command("a", person="p-1"), heard)
+        assert (refused["state"], refused["request"]) == ("refused", "a")
+        assert "last recording" in refused["reason"]
+        assert any("one: plays" in line and "% done, about" in line for line in made.said)
+        assert not heard.payloads("one/state")
+        monkeypatch.setattr(catching_up, "OTHERS", 0.0)
+        await heard.until("one/state")
+        [goes_on] = [line for line in made.said if "goes on after" in line]
+        assert goes_on.startswith("one: ")
+
+
+async def test_a_gateway_ends_at_once_though_a_recording_is_still_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = parse(TWO.format(folder=tmp_path, port=free_port()), name="gym.toml")
+    path = cut_session(tmp_path, config.station[0])
+    before = path.read_bytes()
+    monkeypatch.setattr(resume, "BLOCK", 1024)
+    monkeypatch.setattr(catching_up, "OTHERS", 0.2)
+    monkeypatch.setattr(runtime, "BEGIN_WITHIN", 0.5)
+    async with running(config) as made:
+        assert "start of one" in [thread.name for thread in threading.enumerate()]
+        signal.raise_signal(signal.SIGTERM)
+        async with asyncio.timeout(WITHIN):
+            await made.task
+    assert "start of one" not in [thread.name for thread in threading.enumerate()]
+    assert path.read_bytes() == before
+
+
+def cut_session(folder: Path, config: StationConfig) -> Path:
+    """The recording of a session that nobody ended, without a state beside it."""
+    ahead = time.monotonic() - ANCHOR - KILLED
+    head = msgspec.structs.replace(new_header(config, next_seq=1), monotonic_anchor=ANCHOR + ahead)
+    with recorder(folder, head) as made:
+        for each in two_lives()[0]:
+            changes = {"board": "board"} if hasattr(each, "board") else {}
+            made.put(msgspec.structs.replace(each, received_at=each.received_at + ahead, **changes))
+    return made.path
+
+
+async def test_a_disk_that_hangs_at_the_end_is_waited_for_by_all_stations_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = 'site = "test"\nbroker.url = "none"\ndisplay.enabled = false\n' + f'recording.folder = "{tmp_path}"\n'
+    for number in range(STATIONS):
+        text += f'[[station]]\nid = "row-{number}"\n[[station.board]]\nid = "board"\nurl = "tcp://127.0.0.1:9"\n'
+    monkeypatch.setattr(live_recording, "CLOSE_WITHIN", HANGS)
+    answers = threading.Event()
+    append = RecordingFile.append
+
+    def hanging(file: RecordingFile, data: bytes) -> None:
+        answers.wait(WITHIN)
+        append(file, data)
+
+    async with running(parse(text, name="gym.toml")) as made:
+        await until(lambda: len(recordings(tmp_path)) == STATIONS)
+        monkeypatch.setattr(RecordingFile, "append", hanging)
+        began = time.monotonic()
+        longest = asyncio.create_task(longest_pause())
+        signal.raise_signal(signal.SIGTERM)
+        async with asyncio.timeout(WITHIN):
+            await made.task
+        took = time.monotonic() - began
+        longest.cancel()
+        answers.set()
+    assert HANGS <= took < 2 * HANGS
+    assert await longest < HANGS / 2  # the broker and the page are served meanwhile
+
+
+async def longest_pause() -> float:
+    """For how long at the most the loop did nothing else, s, when it is cancelled."""
+    longest, last = 0.0, time.monotonic()
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            await asyncio.sleep(0.01)
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+    return longest
 
 
 async def test_a_task_that_loses_its_cancellation_is_cancelled_again() -> None:

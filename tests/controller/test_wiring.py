@@ -221,7 +221,7 @@ def test_health_and_online_follow_the_boards() -> None:
     board = Talker("a", position(LEFT))
     pipeline = told(station("a", "b"), board.up(), board.info(), *board.rows((1,)), Tick(received_at=ANCHOR + 1.0))
     assert not pipeline.online
-    health = pipeline.health(recorder_dropped=0, outbox_depth=None, telemetry_dropped=None)
+    health = pipeline.health()
     assert health.link == "a=up,b=down"
     assert (health.left_frames_lost, health.right_frames_lost) == (0, None)
     assert (health.left_slips, health.right_slips) == (0, None)

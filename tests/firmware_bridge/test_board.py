@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
@@ -286,6 +287,18 @@ async def test_a_board_that_falls_silent_is_left_and_opened_again() -> None:
         seen = len(station.blocks)
         await station.until(lambda: len(station.blocks) >= seen + 3)
         await station.until(lambda: not station.problems[-1].raised)
+
+
+async def test_a_program_that_stood_still_itself_lets_go_of_nobody_and_starts_nobody_again(link: Path) -> None:
+    station, small = Station(), SmallBoard()
+    async with on_pty(small, link), alive(serial_url(link), station):
+        await station.until(lambda: len(station.blocks) >= 20)
+        time.sleep(2.5 * QUICK.given_up_after)  # noqa: ASYNC251 - the board is in this loop too, so nothing is there to be read at first
+        before = len(station.blocks)
+        await station.until(lambda: len(station.blocks) >= before + 20)
+        assert station.links == ["up"]
+        assert station.problems == []
+        assert len(small.starts) == 1
 
 
 async def test_a_board_that_stops_sampling_but_answers_is_started_again(link: Path) -> None:

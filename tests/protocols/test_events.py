@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols import events
+from protocols.event_ids import event_id
 from protocols.events import (
     UNITS,
     AnyEvent,
@@ -27,7 +28,6 @@ from protocols.events import (
     SetSummary,
     State,
     Telemetry,
-    event_id,
     from_json,
     kind,
     to_json,

@@ -48,6 +48,7 @@ HEADERS = st.builds(
     monotonic_anchor=TIME, unix_anchor=TIME, settings=BYTES, software=TEXT,
     version=st.integers(1, VERSION), boot=TEXT, part=COUNT,
     boards=st.lists(st.tuples(TEXT, st.lists(BYTES, max_size=2).map(tuple)), max_size=2).map(tuple),
+    first_session=COUNT,
 )  # fmt: skip
 KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
     Header: HEADERS,

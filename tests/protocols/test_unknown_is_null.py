@@ -9,7 +9,8 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from protocols.events import AnyEvent, Telemetry, event_id, from_json, to_json
+from protocols.event_ids import event_id
+from protocols.events import AnyEvent, Telemetry, from_json, to_json
 
 KINDS: tuple[type[AnyEvent], ...] = get_args(AnyEvent)
 NEEDED: dict[str, Any] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.broker import find_mosquitto
+from controller.broker import find_mosquitto, free_port
 from tests.stations.processes import board, simulator, station, url, write_config
 from tests.stations.test_gateway import ABSENT, mosquitto
 
@@ -57,6 +57,28 @@ def test_a_station_that_does_not_run_is_one_line(tmp_path: Path) -> None:
         config = write_config(tmp_path, board(ABSENT), broker=f"mqtt://127.0.0.1:{port}")
         code, line = tare(config)
     assert (code, "does it run?" in line) == (1, True)
+
+
+@pytest.mark.broker
+@pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed")
+def test_the_next_node_of_a_cluster_is_asked_where_one_is_gone(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as (port, _):
+        config = write_config(tmp_path, board(ABSENT), broker=f"mqtt://127.0.0.1:{port}")
+        with station(config) as running:
+            running.says("connected")
+            nodes = ", ".join(f'"mqtt://127.0.0.1:{each}"' for each in (9, free_port(), port))
+            config.write_text(config.read_text().replace(f'"mqtt://127.0.0.1:{port}"', f"[{nodes}]"))
+            code, line = tare(config, "--side", "left")
+            assert (code, "there is no side 'left'" in line) == (1, True)  # the station's own answer
+
+
+def test_of_a_cluster_that_is_gone_every_node_is_named(tmp_path: Path) -> None:
+    config = write_config(tmp_path, board(ABSENT), broker="mqtt://127.0.0.1:9")
+    both = '["mqtt://127.0.0.1:9", "mqtt://127.0.0.1:10"]'
+    config.write_text(config.read_text().replace('"mqtt://127.0.0.1:9"', both))
+    code, line = tare(config)
+    assert (code, line.count("Connection refused")) == (1, 2)
+    assert "127.0.0.1:10: " in line
 
 
 def test_no_broker_is_one_line(tmp_path: Path) -> None:
