@@ -99,9 +99,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._refusals: set[str] = set()
-        self._ownership = (
-            Ownership(site=site, gateway=gateway, stations=stations, say=say) if broker.kind == "external" else None
-        )
+        self._ownership = Ownership(site=site, gateway=gateway, stations=stations, say=say)
         self._v5 = broker.kind != "amqtt"
         self._v5_known = broker.kind != "external"
 
@@ -206,8 +204,7 @@ class Publisher:
         return True
 
     async def _connection(self) -> None:
-        if self._ownership is not None:
-            await self._ownership.free(self.broker, v5=self._v5)
+        await self._ownership.free(self.broker, v5=self._v5)
         patient = self._v5_known and self.broker.others
         async with connection(
             self.broker, identifier=self._identifier, v5=self._v5, will_topic=self._gateway_status, will=b"offline",
@@ -219,8 +216,7 @@ class Publisher:
                 for pattern in adapter.patterns:
                     await link.may_subscribe(pattern)
                 self._adapt(adapter.connected())
-            for topic in self._ownership.topics if self._ownership is not None else ():
-                assert self._ownership is not None
+            for topic in self._ownership.topics:
                 await link.may_subscribe(topic)
                 await self._tell(link, topic, self._ownership.word)
             self._changed = dict(self._retained)
@@ -265,7 +261,7 @@ class Publisher:
     async def _read(self, link: Connection) -> None:
         """Carry out commands as they come, one after the other."""
         async for message in link.messages():
-            if self._ownership is not None and message.topic in self._ownership.topics:
+            if message.topic in self._ownership.topics:
                 self._ownership.heard(message.topic, message.payload, retained=message.retained)
                 continue
             named = parse_command(message.topic)

@@ -3,7 +3,7 @@
 A controller looks before it connects as itself, under a name of its own so that it takes no connection away. A word
 counts while the gateway that it names is online; the last will sees to that. Where broker and gateway died together
 nobody sent it: then the station's health, which a controller publishes every 10 s, stays away. Of two that begin at
-once the later word holds. Only for brokers that others can reach: one of our own has no other controller.
+once the later word holds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import msgspec
 from controller.broker import Broker
 from controller.mqtt_connection import BrokerLost, Connection, connection
 from protocols.events import Owner
-from protocols.topics import ROOT, StationTopics, gateway_status
+from protocols.topics import StationTopics, gateway_claim, gateway_status, gateway_statuses
 
 ECHO_WITHIN: Final = 1.0  # s; a broker that does not let us hear ourselves is believed after that
 HEALTH_WITHIN: Final = 25.0  # s; two of a station's messages may be missed on the way
@@ -45,8 +45,8 @@ class Ownership:
         self._ours = Owner(gateway=gateway, instance=secrets.token_hex(4), host=socket.gethostname())
         self._stations = {StationTopics(site, station).of("owner"): station for station in stations}
         self._health = {StationTopics(site, each).of("health"): owner for owner, each in self._stations.items()}
-        self._statuses = f"{ROOT}/{site}/_gateway/+/status"
-        self._claim = f"{ROOT}/{site}/_gateway/{gateway}/claim"
+        self._statuses = gateway_statuses(site=site)
+        self._claim = gateway_claim(site=site, gateway=gateway)
         self._claimed: set[str] = set()
 
     @property

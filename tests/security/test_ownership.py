@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from controller.broker import Broker, find_mosquitto
+from controller.broker_mosquitto import Roles, access_rules
 from controller.mqtt_connection import BrokerLost
 from controller.ownership import Ownership, owner_in
 from tests.controller.mqtt_client import listening
+from tests.controller.test_mqtt import connected, gateway, own_broker
+from tests.security.test_deployment import EXAMPLES
 from tests.security.theirs import theirs
 from tests.stations.processes import Program, board, station, write_config
 from tests.stations.test_gateway import ABSENT
@@ -29,6 +33,18 @@ def written(folder: Path, url: str, gateway: str) -> Path:
     path = write_config(folder, board(ABSENT), broker=url)
     path.write_text(f'gateway = "{gateway}"\n{path.read_text()}')
     return path
+
+
+def shown(name: str) -> str:
+    """The deployment page's block for a gateway, with our names in it."""
+    block = (EXAMPLES / "access").read_text().split("# Screens")[0]
+    return block.replace("downtown", "test").replace("row-1", "one").replace("gw-1", name)
+
+
+def generated(name: str) -> str:
+    """The same of a broker of our own."""
+    rules = access_rules(Roles(site="test", gateway=name, stations=["one"]))
+    return rules.split("user display")[0].replace("user gateway", f"user {name}")
 
 
 def connections(running: Program) -> int:
@@ -56,6 +72,38 @@ async def test_the_second_stays_passive_until_the_first_has_gone(
                 await asyncio.to_thread(one.end, end)
                 await asyncio.to_thread(two.says, "connected")
                 assert two.end() == 0
+
+
+@pytest.mark.parametrize("kind", ["mosquitto", "amqtt"])
+async def test_a_broker_of_our_own_is_told_who_runs_its_stations(kind: str) -> None:
+    """Others of this machine may reach it, and amqtt takes everybody."""
+    async with own_broker(kind) as reached, gateway(reached) as made:
+        await connected(made)
+        v5 = kind == "mosquitto"
+        async with listening(reached, reached.dashboard, "cable/v1/test/one/owner", v5=v5) as heard:
+            await heard.until("owner")
+        assert heard.objects("owner")[0]["gateway"] == "hall"
+        assert not any("refuses" in line for line in made.said)
+
+
+@pytest.mark.parametrize("rules", [shown, generated])
+async def test_the_access_rules_let_each_gateway_say_and_read_who_runs_a_station(
+    tmp_path: Path, rules: Callable[[str], str]
+) -> None:
+    (tmp_path / "access").write_text(rules("gw-1") + rules("gw-2"))
+    accounts = {"gw-1": "of-gw-1", "gw-2": "of-gw-2"}
+    async with theirs(tmp_path, f"acl_file {tmp_path}/access", accounts=accounts) as port:
+        first, second = (
+            written(tmp_path / name, f"mqtt://{name}:{word}@127.0.0.1:{port}", name) for name, word in accounts.items()
+        )
+        with station(first) as one:
+            await asyncio.to_thread(one.says, "connected")
+            with station(second) as two:
+                await asyncio.to_thread(two.says, PASSIVE)
+                assert one.end() == 0
+                await asyncio.to_thread(two.says, "connected")
+                assert two.end() == 0
+            assert not any("refuses" in line for line in (*one.err, *two.err))
 
 
 async def test_one_that_was_killed_finds_its_own_word_and_goes_on(tmp_path: Path) -> None:
