@@ -21,7 +21,7 @@ from controller.adapters.adapter import Adapter, Outgoing
 from controller.broker import Broker
 from controller.mqtt_connection import CONNACK_WITHIN, BrokerLost, Connection, answer, connection
 from controller.outbox import Outbox, Waiting, stamped
-from controller.ownership import Ownership
+from controller.ownership import WORD_EVERY, Ownership
 from controller.voice import Said
 from protocols.events import CommandResult, Event, to_json
 from protocols.topics import StationTopics, commands, gateway_status, parse_command
@@ -228,6 +228,7 @@ class Publisher:
                     tasks.create_task(self._read(link), name="mqtt: read")
                     tasks.create_task(self._write(link), name="mqtt: write")
                     tasks.create_task(self._subscribe_again(link, refused), name="mqtt: subscribe")
+                    tasks.create_task(self._own(), name="mqtt: own")
             except BaseExceptionGroup as ended:
                 if ended.split(BrokerLost)[1] is not None:
                     raise  # a bug of ours
@@ -250,6 +251,16 @@ class Publisher:
         while patterns:
             await asyncio.sleep(SUBSCRIBE_AGAIN)
             patterns = [pattern for pattern in patterns if not await self._subscribed(link, pattern)]
+
+    async def _own(self) -> None:
+        """Say again and again that we run the stations. Raises BrokerLost when that does not get through."""
+        while True:
+            await asyncio.sleep(WORD_EVERY)
+            for topic in self._ownership.topics:
+                if topic in self._changed:
+                    raise BrokerLost(f"no confirmation of {topic} within {WORD_EVERY:g} s", answered=True)
+                self._changed[topic] = self._ownership.word
+            self._wake.set()
 
     async def _take_leave(self, link: Connection) -> None:
         with contextlib.suppress(BrokerLost, TimeoutError):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,10 @@ from controller.broker import Broker, find_mosquitto
 from controller.broker_mosquitto import Roles, access_rules
 from controller.mqtt_connection import BrokerLost
 from controller.ownership import Ownership, owner_in
-from tests.controller.mqtt_client import listening
-from tests.controller.test_mqtt import connected, gateway, own_broker
+from protocols.events import Owner, to_json
+from tests.controller.mqtt_client import WITHIN, client, listening
+from tests.controller.test_broker import broker_process
+from tests.controller.test_mqtt import connected, gateway, own_broker, until
 from tests.security.test_deployment import EXAMPLES
 from tests.security.theirs import theirs
 from tests.stations.processes import Program, board, station, write_config
@@ -133,6 +137,81 @@ def test_a_word_that_names_nobody_is_no_owner(payload: bytes) -> None:
     assert owner_in(payload) is None
 
 
+OTHERS = Owner(gateway="other", instance="1", host="h")
+OWNER, STATUS = "cable/v1/test/one/owner", "cable/v1/test/_gateway/other/status"
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words come, and are missed, ten times as fast."""
+    monkeypatch.setattr("controller.mqtt.WORD_EVERY", 1.0)
+    monkeypatch.setattr("controller.ownership.GONE_AFTER", 2.5)
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("saved", [(), (STATUS,)], ids=["the word alone", "the status too"])
+async def test_a_word_that_is_all_a_broker_saved_keeps_nobody_away(tmp_path: Path, saved: Sequence[str]) -> None:
+    async with theirs(tmp_path, "") as port:
+        reached = Broker("127.0.0.1", port, "external")
+        async with client(reached, None) as broker:
+            await broker.publish(OWNER, to_json(OTHERS), qos=1, retain=True)
+            for topic in saved:
+                await broker.publish(topic, b"online", qos=1, retain=True)
+        async with gateway(reached) as made:
+            await connected(made)
+            assert PASSIVE in made.said[0]
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_one_that_lives_is_left_its_stations_for_as_long_as_it_does(tmp_path: Path) -> None:
+    async with theirs(tmp_path, "") as port:
+        reached = Broker("127.0.0.1", port, "external")
+        async with gateway(reached) as one:
+            await connected(one)
+            async with gateway(reached, name="other") as two, listening(reached, None, OWNER) as heard:
+                await until(lambda: bool(two.said))
+                await heard.until("owner", count=6)
+                assert not two.publisher.connected.is_set()
+            assert {word["gateway"] for word in heard.objects("owner")} == {"hall"}
+            assert not any("lost" in line for line in one.said)
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_one_that_was_held_up_itself_does_not_take_that_for_the_other_s_silence(tmp_path: Path) -> None:
+    async with theirs(tmp_path, "") as port:
+        reached = Broker("127.0.0.1", port, "external")
+        said: list[str] = []
+        two = Ownership(site="test", gateway="other", stations=["one"], say=said.append)
+
+        async def waits() -> None:
+            free = asyncio.create_task(two.free(reached, v5=True), name="test: look")
+            await until(lambda: bool(said))
+            time.sleep(4.0)  # noqa: ASYNC251 - holds up the whole of this thread's loop
+            await free
+
+        async with gateway(reached) as one:
+            await connected(one)
+            waiting = asyncio.create_task(asyncio.to_thread(asyncio.run, waits()), name="test: other loop")
+            await until(lambda: bool(said))
+            async with listening(reached, None, OWNER) as heard:
+                await heard.until("owner", count=6)
+            assert not waiting.done()
+        async with asyncio.timeout(WITHIN):
+            await waiting
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_one_whose_words_do_not_get_through_does_not_go_on_as_the_owner() -> None:
+    async with own_broker() as reached, gateway(reached) as made:
+        await connected(made)
+        os.kill(broker_process(), signal.SIGSTOP)
+        try:
+            await until(lambda: not made.publisher.connected.is_set())
+        finally:
+            os.kill(broker_process(), signal.SIGCONT)
+        assert "no confirmation of cable/v1/test/one/owner within 1 s" in made.said[-1]
+
+
 async def test_a_word_whose_gateway_died_with_the_broker_keeps_nobody_away(tmp_path: Path) -> None:
     """Nobody was left to send its last will: what the broker has kept says for ever that it is online."""
     kept = f"persistence true\npersistence_location {tmp_path}/\nautosave_on_changes true\nautosave_interval 1"
@@ -142,11 +221,7 @@ async def test_a_word_whose_gateway_died_with_the_broker_keeps_nobody_away(tmp_p
             url = f"mqtt://127.0.0.1:{port}"
             one = stack.enter_context(station(written(tmp_path / "0", url, "hall")))
             await asyncio.to_thread(one.says, "connected")
-            await asyncio.to_thread(
-                one.until, lambda: all(
-                    word in (database.read_bytes() if database.exists() else b"") for word in (b"/owner", b"/health")
-                ),
-            )  # fmt: skip
+            await asyncio.to_thread(one.until, lambda: database.exists() and b"/owner" in database.read_bytes())
             one.process.send_signal(signal.SIGSTOP)  # so that it says no farewell, as at a power cut
     async with theirs(tmp_path, kept, port=port):
         with station(written(tmp_path / "1", url, "hall")) as two:
