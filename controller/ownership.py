@@ -46,6 +46,7 @@ class Ownership:
         self._ours = Owner(gateway=gateway, instance=secrets.token_hex(4), host=socket.gethostname())
         self._stations = {StationTopics(site, station).of("owner"): station for station in stations}
         self._statuses = gateway_statuses(site=site)
+        self._status = gateway_status(site=site, gateway=gateway)
         self._claim = gateway_claim(site=site, gateway=gateway)
         self._claimed: set[str] = set()
 
@@ -72,19 +73,25 @@ class Ownership:
             seen, told = _Seen(), False
             while True:
                 await self._look(link, seen)
-                where = self._other(seen, now=time.monotonic())
-                if where is None:
+                others = self._others(seen, now=time.monotonic())
+                if not others:
                     return
                 if not told:
                     told = True
-                    owner = seen.owners[where]
+                    await self._give_way(link, [seen.owners[topic] for topic in others])
+                    owner = seen.owners[others[0]]
                     self._say(
-                        f"broker {broker.url}: {self._stations[where]} is run by another controller, gateway "
+                        f"broker {broker.url}: {self._stations[others[0]]} is run by another controller, gateway "
                         f"{owner.gateway!r} on {owner.host}; this one stays passive until that one ends"
                     )
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(seen.said_at[where] + GONE_AFTER - time.monotonic()):
+                    async with asyncio.timeout(seen.said_at[others[0]] + GONE_AFTER - time.monotonic()):
                         await self._next(link, seen)
+
+    async def _give_way(self, link: Connection, owners: Sequence[Owner]) -> None:
+        """Take back that our gateway is online, which it was until now, unless that is said of another of its name."""
+        if all(owner.gateway != self._ours.gateway for owner in owners):
+            await link.publish(self._status, b"offline", retain=True, within=ECHO_WITHIN)
 
     async def _look(self, link: Connection, seen: _Seen) -> None:
         """Take all that the broker has for us by now, however long we were held up: what is retained, and words."""
@@ -117,13 +124,14 @@ class Ownership:
             return False
         return True
 
-    def _other(self, seen: _Seen, *, now: float) -> str | None:
-        """Where the word of another one stands that counts; None: nowhere."""
+    def _others(self, seen: _Seen, *, now: float) -> list[str]:
+        """Where the words of others stand that count."""
+        found = []
         for topic, owner in seen.owners.items():
             may_live = seen.online.get(gateway_status(site=self._site, gateway=owner.gateway), True)
             if owner.instance != self._ours.instance and may_live and now - seen.said_at[topic] < GONE_AFTER:
-                return topic
-        return None
+                found.append(topic)
+        return found
 
     def heard(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """Take a word that comes while we run. Raises BrokerLost when another one's came after ours."""

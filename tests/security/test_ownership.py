@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from controller.broker import Broker, find_mosquitto
@@ -17,7 +18,8 @@ from controller.broker_mosquitto import Roles, access_rules
 from controller.mqtt_connection import BrokerLost
 from controller.ownership import Ownership, owner_in
 from protocols.events import Owner, to_json
-from tests.controller.mqtt_client import WITHIN, client, listening
+from protocols.topics import gateway_status
+from tests.controller.mqtt_client import client, listening
 from tests.controller.test_broker import broker_process
 from tests.controller.test_mqtt import connected, gateway, own_broker, until
 from tests.security.test_deployment import EXAMPLES
@@ -139,6 +141,7 @@ def test_a_word_that_names_nobody_is_no_owner(payload: bytes) -> None:
 
 OTHERS = Owner(gateway="other", instance="1", host="h")
 OWNER, STATUS = "cable/v1/test/one/owner", "cable/v1/test/_gateway/other/status"
+OURS = "cable/v1/test/_gateway/hall/status"
 
 
 @pytest.fixture
@@ -162,6 +165,27 @@ async def test_a_word_that_is_all_a_broker_saved_keeps_nobody_away(tmp_path: Pat
             assert PASSIVE in made.said[0]
 
 
+@pytest.mark.parametrize("name", ["other", "hall"])
+async def test_one_that_gives_way_is_offline_unless_the_other_has_its_gateway_s_name(tmp_path: Path, name: str) -> None:
+    async with theirs(tmp_path, "") as port:
+        reached = Broker("127.0.0.1", port, "external")
+        async with gateway(reached) as made, listening(reached, None, OURS) as heard, client(reached, None) as other:
+            await connected(made)
+            await heard.until("status", last="online")
+            word = msgspec.structs.replace(OTHERS, gateway=name)
+            await other.publish(gateway_status(site="test", gateway=name), b"online", qos=1, retain=True)
+            await other.publish(OWNER, to_json(word), qos=1, retain=True)
+            await until(lambda: any(PASSIVE in line for line in made.said))
+            if name == "hall":
+                await other.publish(OURS, b"the end", qos=1)
+                await heard.until("status", last="the end")
+                assert set(heard.payloads("status")) == {"online", "the end"}
+                return
+            await heard.until("status", last="offline")
+            await other.publish(STATUS, b"offline", qos=1, retain=True)
+            await heard.until("status", last="online")
+
+
 @pytest.mark.usefixtures("hurried")
 async def test_one_that_lives_is_left_its_stations_for_as_long_as_it_does(tmp_path: Path) -> None:
     async with theirs(tmp_path, "") as port:
@@ -180,24 +204,19 @@ async def test_one_that_lives_is_left_its_stations_for_as_long_as_it_does(tmp_pa
 async def test_one_that_was_held_up_itself_does_not_take_that_for_the_other_s_silence(tmp_path: Path) -> None:
     async with theirs(tmp_path, "") as port:
         reached = Broker("127.0.0.1", port, "external")
-        said: list[str] = []
-        two = Ownership(site="test", gateway="other", stations=["one"], say=said.append)
 
-        async def waits() -> None:
-            free = asyncio.create_task(two.free(reached, v5=True), name="test: look")
-            await until(lambda: bool(said))
-            time.sleep(4.0)  # noqa: ASYNC251 - holds up the whole of this thread's loop
-            await free
+        async def takes_over() -> bool:
+            async with gateway(reached, name="other") as two:
+                await until(lambda: bool(two.said))
+                await asyncio.sleep(0.3)  # it has looked, and waits
+                time.sleep(4.0)  # noqa: ASYNC251 - holds up the whole of this thread's loop
+                await asyncio.wait({asyncio.create_task(two.publisher.connected.wait())}, timeout=2.0)
+                return two.publisher.connected.is_set()
 
         async with gateway(reached) as one:
             await connected(one)
-            waiting = asyncio.create_task(asyncio.to_thread(asyncio.run, waits()), name="test: other loop")
-            await until(lambda: bool(said))
-            async with listening(reached, None, OWNER) as heard:
-                await heard.until("owner", count=6)
-            assert not waiting.done()
-        async with asyncio.timeout(WITHIN):
-            await waiting
+            assert not await asyncio.to_thread(asyncio.run, takes_over())
+            assert not any("lost" in line for line in one.said)
 
 
 @pytest.mark.usefixtures("hurried")
