@@ -21,7 +21,7 @@ import msgspec
 
 from controller.broker import Broker
 from controller.mqtt_connection import BrokerLost, Connection, connection
-from protocols.events import Owner
+from protocols.events import Owner, to_json
 from protocols.topics import StationTopics, gateway_claim, gateway_status, gateway_statuses
 
 ECHO_WITHIN: Final = 1.0  # s; a broker that does not let us hear ourselves is believed after that
@@ -43,7 +43,7 @@ class Ownership:
 
     def __init__(self, *, site: str, gateway: str, stations: Sequence[str], say: Callable[[str], None]) -> None:
         self._site, self._say = site, say
-        self._ours = Owner(gateway=gateway, instance=secrets.token_hex(4), host=socket.gethostname())
+        self._gateway, self._instance = gateway, secrets.token_hex(4)
         self._stations = {StationTopics(site, station).of("owner"): station for station in stations}
         self._statuses = gateway_statuses(site=site)
         self._status = gateway_status(site=site, gateway=gateway)
@@ -57,13 +57,20 @@ class Ownership:
 
     @property
     def word(self) -> bytes:
-        """What is said there by us."""
-        return msgspec.json.encode(self._ours)
+        """What is said there by us at this moment."""
+        return to_json(
+            Owner(
+                ts=time.time_ns() // 1_000_000,
+                gateway=self._gateway,
+                instance=self._instance,
+                host=socket.gethostname(),
+            )
+        )
 
     async def free(self, broker: Broker, *, v5: bool) -> None:
         """Wait until no other controller runs one of our stations. Raises BrokerLost."""
         self._claimed.clear()
-        name = f"cable-station-{self._site}-{self._ours.gateway}-{self._ours.instance}"
+        name = f"cable-station-{self._site}-{self._gateway}-{self._instance}"
         async with connection(broker, identifier=name, v5=v5) as link:
             try:
                 for topic in (*self._stations, self._statuses, self._claim):
@@ -90,7 +97,7 @@ class Ownership:
 
     async def _give_way(self, link: Connection, owners: Sequence[Owner]) -> None:
         """Take back that our gateway is online, which it was until now, unless that is said of another of its name."""
-        if all(owner.gateway != self._ours.gateway for owner in owners):
+        if all(owner.gateway != self._gateway for owner in owners):
             await link.publish(self._status, b"offline", retain=True, within=ECHO_WITHIN)
 
     async def _look(self, link: Connection, seen: _Seen) -> None:
@@ -129,7 +136,7 @@ class Ownership:
         found = []
         for topic, owner in seen.owners.items():
             may_live = seen.online.get(gateway_status(site=self._site, gateway=owner.gateway), True)
-            if owner.instance != self._ours.instance and may_live and now - seen.said_at[topic] < GONE_AFTER:
+            if owner.instance != self._instance and may_live and now - seen.said_at[topic] < GONE_AFTER:
                 found.append(topic)
         return found
 
@@ -138,7 +145,7 @@ class Ownership:
         owner = owner_in(payload)
         if retained or owner is None:
             return
-        if owner.instance == self._ours.instance:
+        if owner.instance == self._instance:
             self._claimed.add(topic)
         elif topic in self._claimed:
             raise BrokerLost(f"{self._stations[topic]} was taken over by gateway {owner.gateway!r}", answered=True)

@@ -333,9 +333,10 @@ class Health(Struct, frozen=True, kw_only=True):
 
 
 class Owner(Struct, frozen=True, kw_only=True):
-    """Which controller runs a station; retained, and of no account while its gateway is offline."""
+    """Which controller runs a station; retained, said again every 10 s, of no account while its gateway is offline."""
 
-    v: Annotated[int, field("version of the payload")] = VERSION
+    v: Version = VERSION
+    ts: Annotated[int, field("when this was said, by the clock of its machine, Unix", "ms")]
     gateway: Annotated[str, field("id of its gateway")]
     instance: Annotated[str, field("of the controller's process; another one at every start")]
     host: Annotated[str, field("name of its machine")]

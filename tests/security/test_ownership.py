@@ -19,7 +19,7 @@ from controller.mqtt_connection import BrokerLost
 from controller.ownership import Ownership, owner_in
 from protocols.events import Owner, to_json
 from protocols.topics import gateway_status
-from tests.controller.mqtt_client import client, listening
+from tests.controller.mqtt_client import WITHIN, client, listening
 from tests.controller.test_broker import broker_process
 from tests.controller.test_mqtt import connected, gateway, own_broker, until
 from tests.security.test_deployment import EXAMPLES
@@ -88,7 +88,9 @@ async def test_a_broker_of_our_own_is_told_who_runs_its_stations(kind: str) -> N
         v5 = kind == "mosquitto"
         async with listening(reached, reached.dashboard, "cable/v1/test/one/owner", v5=v5) as heard:
             await heard.until("owner")
-        assert heard.objects("owner")[0]["gateway"] == "hall"
+        (word,) = heard.objects("owner")
+        assert word["gateway"] == "hall"
+        assert 0.0 <= time.time() - word["ts"] / 1000.0 < WITHIN
         assert not any("refuses" in line for line in made.said)
 
 
@@ -139,7 +141,7 @@ def test_a_word_that_names_nobody_is_no_owner(payload: bytes) -> None:
     assert owner_in(payload) is None
 
 
-OTHERS = Owner(gateway="other", instance="1", host="h")
+OTHERS = Owner(ts=1, gateway="other", instance="1", host="h")
 OWNER, STATUS = "cable/v1/test/one/owner", "cable/v1/test/_gateway/other/status"
 OURS = "cable/v1/test/_gateway/hall/status"
 
@@ -196,7 +198,9 @@ async def test_one_that_lives_is_left_its_stations_for_as_long_as_it_does(tmp_pa
                 await until(lambda: bool(two.said))
                 await heard.until("owner", count=6)
                 assert not two.publisher.connected.is_set()
-            assert {word["gateway"] for word in heard.objects("owner")} == {"hall"}
+            words = heard.objects("owner")
+            assert {word["gateway"] for word in words} == {"hall"}
+            assert [word["ts"] for word in words] == sorted({word["ts"] for word in words})
             assert not any("lost" in line for line in one.said)
 
 
