@@ -7,6 +7,7 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable, Collection
+from math import inf
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -29,6 +30,7 @@ from protocols.recording import AboutIn, ChunkIn, CommandIn, Input, LinkDown, Li
 
 TELEMETRY_EVERY: Final = 0.1  # s
 TICK_EVERY: Final = 1.0  # s
+STATE_EVERY: Final = 1.0  # s at least from one state to the next
 HEALTH_EVERY: Final = 10.0  # s
 HELD_AT_MOST: Final = 0.1  # s that an event waits for a slow disk to take what it came of
 SERIOUS: Final = frozenset({"board_junk", "board_foreign", "board_version", "board_refuses"})
@@ -91,6 +93,8 @@ class StationRunner:
         radio = radio or Radio()
         self.boards = [Board(board, self, self._problem, radio=radio) for board in config.board]
         self._state: State | None = None
+        self._state_after = -inf  # host monotonic, s; the next one may come then
+        self._state_waits = False
         self._info: Info | None = None
         self._online: bool | None = None
         self._finished = False
@@ -246,6 +250,8 @@ class StationRunner:
                 self._input(Tick(received_at=now))
                 self._recording.tend(self.pipeline)
                 self._show()
+            if self._state_waits:
+                self._show_state(now)
             if now >= next_health:
                 next_health = now + HEALTH_EVERY
                 self.show_health()
@@ -254,7 +260,7 @@ class StationRunner:
             await asyncio.sleep(TELEMETRY_EVERY)
 
     def _show(self) -> None:
-        """Publish status, state and info where they have changed."""
+        """Publish status, state and info where they have changed, the state unless the last one is too young."""
         online = self.pipeline.online and not self._finished
         if online != self._online:
             self._online = online
@@ -265,14 +271,20 @@ class StationRunner:
                 Status(ts=time.time_ns() // 1_000_000, status="online" if online else "offline", detail=detail),
             )
             self.show_health()
-        state = self.pipeline.state()
-        if self._state is None or not _same(state, self._state):
-            self._state = state
-            self._offer("state", state)
+        self._show_state(time.monotonic())
         info = self.pipeline.info()
         if self._info is None or not _same(info, self._info):
             self._info = info
             self._offer("info", info)
+
+    def _show_state(self, now: float) -> None:
+        self._state_waits = now < self._state_after and not self._finished
+        if self._state_waits:
+            return
+        state = self.pipeline.state()
+        if self._state is None or not _same(state, self._state):
+            self._state, self._state_after = state, now + STATE_EVERY
+            self._offer("state", state)
 
     def show_health(self) -> None:
         """Publish the station's health."""

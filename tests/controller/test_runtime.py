@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from controller.broker import Account, Broker, BrokerError, find_mosquitto, free
 from controller.config import GymConfig, outbox_path, parse
 from controller.replay import events_of
 from controller.runtime import Runtime, end_all
-from protocols.events import to_json
+from controller.station_runner import STATE_EVERY
+from protocols.events import State, to_json
 from protocols.recording import CommandIn, read_recording
 from tests.controller.mqtt_client import WITHIN, Heard, client, listening
 from tests.controller.test_mqtt import own_broker
@@ -197,6 +199,37 @@ async def test_a_command_after_the_end_of_the_session_is_refused_and_makes_no_ev
         assert (result.request, result.state) == ("late", "refused")
         assert "ends" in (result.reason or "")
         assert runner.pipeline.events() == []
+
+
+class States:
+    """A consumer that keeps the states, with when each came."""
+
+    def __init__(self) -> None:
+        self.came: list[tuple[float, State]] = []
+
+    def offer(self, station_id: str, kind: str, payload: msgspec.Struct) -> None:
+        del station_id, kind
+        if isinstance(payload, State):
+            self.came.append((time.monotonic(), payload))
+
+
+async def test_commands_are_answered_at_once_and_states_come_once_a_second_at_most(tmp_path: Path) -> None:
+    async with running(gym(tmp_path, broker='url = "none"')) as made:
+        runner, states = made.runtime.stations["one"], States()
+        runner.consumers.append(states)
+        ends = time.monotonic() + 3.5
+        load = 0
+        while time.monotonic() < ends:
+            load += 1
+            began = time.monotonic()
+            assert (await runner.command("select", command("a", load_kg=load))).state == "done"
+            assert time.monotonic() - began < STATE_EVERY / 2
+            await asyncio.sleep(0.05)
+        await until(lambda: states.came[-1][1].load_kg == load)
+        assert time.monotonic() - ends < STATE_EVERY + 0.5
+        times = [came for came, _ in states.came]
+        assert min(after - before for before, after in pairwise(times)) > STATE_EVERY - 0.01
+        assert len(times) >= 4
 
 
 async def test_what_the_outbox_could_not_write_is_offered_again_at_the_next_start(tmp_path: Path) -> None:
