@@ -11,7 +11,7 @@ import errno
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -50,8 +50,8 @@ class Connected(Protocol):
 class Metrics:
     """The consumer that counts."""
 
-    def __init__(self, *, port: int, site: str, gateway: str, stations: Sequence[str], software: str) -> None:
-        """port: 0 for any free one."""
+    def __init__(self, *, port: int, site: str, gateway: str, stations: Mapping[str, int], software: str) -> None:
+        """port: 0 for any free one; stations: each with the number of its last event that was said before."""
         self.ready = asyncio.Event()
         self.address: str | None = None  # the URL, once it is ready
         self.publisher: Connected | None = None
@@ -61,12 +61,16 @@ class Metrics:
         self._online = dict.fromkeys(stations, False)
         self._health: dict[str, Health] = {}
         self._info: dict[str, Info] = {}
+        self._counted = dict(stations)  # the number of each one's last event
         self._events: Counter[tuple[str, str]] = Counter()
         self._reps: Counter[tuple[str, str]] = Counter()
 
     def offer(self, station_id: str, kind: str, payload: Struct) -> None:
         """Take one payload; never blocks."""
         if isinstance(payload, Event):
+            if payload.seq <= self._counted[station_id]:
+                return  # offered again
+            self._counted[station_id] = payload.seq
             self._events[station_id, kind] += 1
             if isinstance(payload, Rep) and payload.status == "final":
                 self._reps[station_id, payload.side] += 1
@@ -119,7 +123,7 @@ class Metrics:
              for name, health in self._health.items() for board, state in _links(health)],
         )  # fmt: skip
         yield _family(
-            "events_total", "counter", "events made, by kind",
+            "events_total", "counter", "events made since the start, by kind",
             [({"station": name, "kind": kind}, count) for (name, kind), count in self._events.items()],
         )  # fmt: skip
         yield _family(

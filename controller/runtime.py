@@ -187,7 +187,7 @@ class Runtime:
             port=port,
             site=self.config.site,
             gateway=self.config.gateway,
-            stations=list(self.stations),
+            stations={name: runner.said_before for name, runner in self.stations.items()},
             software=software(),
         )
         metrics.publisher = self._publisher

@@ -107,6 +107,11 @@ class StationRunner:
         recorder = self._recording.recorder
         return recorder.path if recorder is not None else None
 
+    @property
+    def said_before(self) -> int:
+        """The number of the last event that was said before this start and is offered again, 0 where there is none."""
+        return self._start.said_up_to
+
     # -- inputs: the boards' sink
 
     def link_up(self, board: str, received_at: float) -> None:

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from controller.broker import Account, Broker, BrokerError, find_mosquitto, free_port
-from controller.config import GymConfig, outbox_path, parse
+from controller.config import GymConfig, MetricsConfig, outbox_path, parse
 from controller.replay import events_of
 from controller.runtime import Runtime, end_all
 from controller.station_runner import STATE_EVERY
@@ -245,8 +245,15 @@ async def test_what_the_outbox_could_not_write_is_offered_again_at_the_next_star
         other.close()
     [file] = recordings(tmp_path)
     ids = [event.id for _, events in events_of(file) for event in events]
-    async with running(config):
-        pass
+    counting = msgspec.structs.replace(config, metrics=MetricsConfig(enabled=True, port=free_port()))
+    async with running(counting) as made:
+        metrics = made.runtime.metrics
+        assert metrics is not None
+        await until(lambda: "cable_station_events_total" in metrics.text())
+    counts = [line.rpartition(" ")[2] for line in metrics.text().splitlines() if "events_total{" in line]
+    new = [event.seq for _, events in events_of(recordings(tmp_path)[-1]) for event in events]
+    assert min(new) == len(ids) + 1
+    assert sum(map(float, counts)) == len(new)
     with contextlib.closing(sqlite3.connect(path)) as kept:
         found = [name for (name,) in kept.execute("SELECT id FROM event ORDER BY n")]
     assert found[: len(ids)] == ids
