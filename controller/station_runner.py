@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from math import inf
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -312,7 +312,7 @@ class StationRunner:
         try:
             command = checked(name, payload, now_ms=now_ms, station=self.config.id, allowed=allowed)
         except Refused as refused:
-            return CommandResult(ts=now_ms, request=refused.request, state="refused", reason=str(refused))
+            return self._answer(refused.request, str(refused))
         reason: str | None = None
         if self._finished:
             reason = "the controller ends; ask again when it is there"
@@ -324,9 +324,12 @@ class StationRunner:
             reason = self.pipeline.command(record)
             self._publish_events()
             self._show()
-        return CommandResult(
-            ts=now_ms, request=command.request, state="done" if reason is None else "refused", reason=reason
-        )
+        return self._answer(command.request, reason)
+
+    def _answer(self, request: str, reason: str | None) -> CommandResult:
+        """What became of a command, by the station's time. reason: why it is refused, None: it is done."""
+        state: Literal["done", "refused"] = "done" if reason is None else "refused"
+        return CommandResult(ts=self.pipeline.station.ts, request=request, state=state, reason=reason)
 
     async def _identify(self, command: Identify) -> str | None:
         """Let the board that is meant blink; why one does not."""

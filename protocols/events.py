@@ -346,7 +346,7 @@ class CommandResult(Struct, frozen=True, kw_only=True):
     """The answer to a command, with the request's own id."""
 
     v: Version = VERSION
-    ts: Time
+    ts: Annotated[int, field("stream time at which it was carried out or refused, Unix", "ms")]
     request: Annotated[str, field("id that the command gave itself")]
     state: Annotated[Literal["accepted", "done", "refused"], field("what became of the command")]
     reason: Annotated[str | None, field("why it is refused")] = None

@@ -232,6 +232,15 @@ async def test_commands_are_answered_at_once_and_states_come_once_a_second_at_mo
         assert len(times) >= 4
 
 
+async def test_an_answer_has_the_station_s_time_as_what_the_command_brought_about_has(tmp_path: Path) -> None:
+    """Not the machine's, which may be set back in mid-session."""
+    async with running(gym(tmp_path, broker='url = "none"')) as made:
+        runner = made.runtime.stations["one"]
+        await until(lambda: runner.pipeline.t > 1.0)
+        for name, request in (("select", "a"), ("set_end", "b"), ("launch", "c"), ("identify", "d")):
+            assert (await runner.command(name, command(request))).ts == runner.pipeline.state().ts, name
+
+
 async def test_what_the_outbox_could_not_write_is_offered_again_at_the_next_start(tmp_path: Path) -> None:
     config = gym(tmp_path, broker=f'url = "mqtt://127.0.0.1:{free_port()}"')
     path = outbox_path(config)
