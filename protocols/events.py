@@ -287,8 +287,12 @@ class Info(Struct, frozen=True, kw_only=True):
     right_sample_hz: Hertz = None
     left_calibration: Annotated[str | None, field("id, null: uncalibrated")] = None
     right_calibration: Annotated[str | None, field("id, null: uncalibrated")] = None
-    left_calibration_date: Annotated[str | None, field("day of the oldest calibration of the side")] = None
-    right_calibration_date: Annotated[str | None, field("day of the oldest calibration of the side")] = None
+    left_calibration_date: Annotated[
+        str | None, field("day of the oldest of the side, null: none, or one is undated")
+    ] = None
+    right_calibration_date: Annotated[
+        str | None, field("day of the oldest of the side, null: none, or one is undated")
+    ] = None
     boards: Annotated[
         str,
         field(
