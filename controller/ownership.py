@@ -72,10 +72,7 @@ class Ownership:
         self._claimed.clear()
         name = f"cable-station-{self._site}-{self._gateway}-{self._instance}"
         async with connection(broker, identifier=name, v5=v5) as link:
-            try:
-                for topic in (*self._stations, self._statuses, self._claim):
-                    await link.subscribe(topic)
-            except BrokerLost:
+            if not all([await link.may_subscribe(topic) for topic in (*self._stations, self._statuses, self._claim)]):
                 return  # its access rules let nobody look
             seen, told = _Seen(), False
             while True:
@@ -96,7 +93,7 @@ class Ownership:
                         await self._next(link, seen)
 
     async def _give_way(self, link: Connection, owners: Sequence[Owner]) -> None:
-        """Take back that our gateway is online, which it was until now, unless that is said of another of its name."""
+        """Say that our gateway is offline, as it may have been online, unless that is said of another of its name."""
         if all(owner.gateway != self._gateway for owner in owners):
             await link.publish(self._status, b"offline", retain=True, within=ECHO_WITHIN)
 

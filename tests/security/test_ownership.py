@@ -167,6 +167,24 @@ async def test_a_word_that_is_all_a_broker_saved_keeps_nobody_away(tmp_path: Pat
             assert PASSIVE in made.said[0]
 
 
+async def test_a_broker_that_is_lost_in_mid_look_is_no_broker_where_nobody_may_look() -> None:
+    packets: list[bytes] = []
+
+    async def leaves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        packets.append(await reader.read(1000))
+        writer.write(b"\x20\x03\x00\x00\x00")  # CONNACK, without properties
+        packets.append(await reader.read(1000))
+        writer.close()
+
+    async with await asyncio.start_server(leaves, "127.0.0.1", 0) as server:
+        reached = Broker("127.0.0.1", server.sockets[0].getsockname()[1], "external")
+        async with gateway(reached):
+            await until(lambda: len(packets) >= 3)
+    assert packets[1][:1] == b"\x82"  # SUBSCRIBE
+    itself = b"\x00\x17cable-station-test-hall"  # its name with the length before it
+    assert not any(itself in packet for packet in packets)
+
+
 @pytest.mark.parametrize("name", ["other", "hall"])
 async def test_one_that_gives_way_is_offline_unless_the_other_has_its_gateway_s_name(tmp_path: Path, name: str) -> None:
     async with theirs(tmp_path, "") as port:
