@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from controller.adapters.home_assistant import discovery_topic
-from protocols.topics import ROOT, StationTopics, commands, gateway_status
+from protocols.topics import ROOT, StationTopics, commands, gateway_claim, gateway_status, gateway_statuses
 
 PLACES: Final = ("mosquitto", "/usr/sbin/mosquitto")  # Debian's is not on a user's PATH
 ROUNDS: Final = 101  # of PBKDF2, as mosquitto_passwd makes them; the passwords are random and long
@@ -52,10 +52,16 @@ def hashed(password: str) -> str:
 def access_rules(roles: Roles) -> str:
     """Who may do what: the gateway speaks for its own stations, a display reads, a dashboard may also command."""
     site = f"{ROOT}/{roles.site}"
-    lines = ["user gateway", f"topic write {gateway_status(site=roles.site, gateway=roles.gateway)}"]
+    lines = [
+        "user gateway",
+        f"topic write {gateway_status(site=roles.site, gateway=roles.gateway)}",
+        f"topic readwrite {gateway_claim(site=roles.site, gateway=roles.gateway)}",
+        f"topic read {gateway_statuses(site=roles.site)}",
+    ]
     for station in roles.stations:
         topics = StationTopics(roles.site, station)
         lines.append(f"topic read {commands(site=roles.site, station=station)}")
+        lines.append(f"topic readwrite {topics.of('owner')}")
         lines += [f"topic write {topics.of(name)}" for name in GATEWAY_WRITES]
         if roles.home_assistant is not None:
             lines.append(f"topic write {discovery_topic(roles.home_assistant, site=roles.site, station=station)}")

@@ -8,12 +8,14 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from protocols.events import Side
+from protocols.events import Side, field
 
 NOT_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 LONGEST: Final = 16_384  # bytes of a command
 CLOCKS_APART: Final = 60.0  # s that a sender's clock may be ahead
 LAST_INSTANT: Final = 253_402_300_799_999  # Unix ms, the end of the year 9999; more is no time
+
+Text = Annotated[str, Meta(max_length=128)]
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
@@ -27,31 +29,35 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
 class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every command carries."""
 
-    v: Literal[1] = 1
-    request: Annotated[str, Meta(min_length=1, max_length=128)]
-    issued_at: Annotated[int, Meta(ge=0, le=LAST_INSTANT)]  # Unix ms
-    expires_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
-    station: str | None = None  # which one it is meant for; another one refuses it
+    v: Annotated[Literal[1], field("version of the payload")] = 1
+    request: Annotated[
+        str, Meta(min_length=1, max_length=128), field("the sender's own id for it; the result repeats it")
+    ]
+    issued_at: Annotated[int, Meta(ge=0, le=LAST_INSTANT), field("when it was sent, by the sender's clock, Unix", "ms")]
+    expires_s: Annotated[float, Meta(gt=0, le=3600), field("age at which it is refused as stale", "s")] = 10.0
+    station: Annotated[str | None, field("id of the station it is for, which any other refuses; null: any")] = None
 
 
 class Tare(Command, frozen=True, kw_only=True):
     """Take the force as it stands for zero, on one side or on all."""
 
-    side: Side | None = None
+    side: Annotated[Side | None, field("which cable; null: all")] = None
 
 
 class Select(Command, frozen=True, kw_only=True):
     """Who trains what, with which load."""
 
-    person: Annotated[str, Meta(max_length=128)] | None = None
-    exercise: Annotated[str, Meta(max_length=128)] | None = None
-    load_kg: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    person: Annotated[Text | None, field("opaque id; null: as before")] = None
+    exercise: Annotated[Text | None, field("name of the exercise; null: as before")] = None
+    load_kg: Annotated[
+        Annotated[float, Meta(gt=0, le=1000)] | None, field("what the stack is set to; null: as before", "kg")
+    ] = None
 
 
 class SessionStart(Command, frozen=True, kw_only=True):
     """Begin a session, of this person or of nobody known; one that runs is ended first."""
 
-    person: Annotated[str, Meta(max_length=128)] | None = None
+    person: Annotated[Text | None, field("opaque id; null: nobody known")] = None
 
 
 class SessionEnd(Command, frozen=True, kw_only=True):
@@ -85,8 +91,8 @@ class Resume(Command, frozen=True, kw_only=True):
 class Identify(Command, frozen=True, kw_only=True):
     """Let one of the station's boards blink, or all."""
 
-    board: Annotated[str, Meta(max_length=128)] | None = None  # its id, None: all
-    seconds: Annotated[int, Meta(ge=1, le=60)] = 5
+    board: Annotated[Text | None, field("id of the board; null: all")] = None
+    seconds: Annotated[int, Meta(ge=1, le=60), field("how long it blinks", "s")] = 5
 
 
 COMMANDS: Final[dict[str, type[Command]]] = {

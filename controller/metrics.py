@@ -61,12 +61,20 @@ class Metrics:
         self._online = dict.fromkeys(stations, False)
         self._health: dict[str, Health] = {}
         self._info: dict[str, Info] = {}
+        self._counted = dict.fromkeys(stations, 0)  # the number of each one's last event
         self._events: Counter[tuple[str, str]] = Counter()
         self._reps: Counter[tuple[str, str]] = Counter()
+
+    def goes_on(self, station_id: str, *, after: int) -> None:
+        """A station begins; events up to this number were said before."""
+        self._counted[station_id] = after
 
     def offer(self, station_id: str, kind: str, payload: Struct) -> None:
         """Take one payload; never blocks."""
         if isinstance(payload, Event):
+            if payload.seq <= self._counted[station_id]:
+                return  # offered again
+            self._counted[station_id] = payload.seq
             self._events[station_id, kind] += 1
             if isinstance(payload, Rep) and payload.status == "final":
                 self._reps[station_id, payload.side] += 1
@@ -119,7 +127,7 @@ class Metrics:
              for name, health in self._health.items() for board, state in _links(health)],
         )  # fmt: skip
         yield _family(
-            "events_total", "counter", "events made, by kind",
+            "events_total", "counter", "events made since the start, by kind",
             [({"station": name, "kind": kind}, count) for (name, kind), count in self._events.items()],
         )  # fmt: skip
         yield _family(

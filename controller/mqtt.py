@@ -21,7 +21,7 @@ from controller.adapters.adapter import Adapter, Outgoing
 from controller.broker import Broker
 from controller.mqtt_connection import CONNACK_WITHIN, BrokerLost, Connection, answer, connection
 from controller.outbox import Outbox, Waiting, stamped
-from controller.ownership import Ownership
+from controller.ownership import WORD_EVERY, Ownership
 from controller.voice import Said
 from protocols.events import CommandResult, Event, to_json
 from protocols.topics import StationTopics, commands, gateway_status, parse_command
@@ -99,9 +99,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._refusals: set[str] = set()
-        self._ownership = (
-            Ownership(site=site, gateway=gateway, stations=stations, say=say) if broker.kind == "external" else None
-        )
+        self._ownership = Ownership(site=site, gateway=gateway, stations=stations, say=say)
         self._v5 = broker.kind != "amqtt"
         self._v5_known = broker.kind != "external"
 
@@ -211,8 +209,7 @@ class Publisher:
         return True
 
     async def _connection(self) -> None:
-        if self._ownership is not None:
-            await self._ownership.free(self.broker, v5=self._v5)
+        await self._ownership.free(self.broker, v5=self._v5)
         patient = self._v5_known and self.broker.others
         async with connection(
             self.broker, identifier=self._identifier, v5=self._v5, will_topic=self._gateway_status, will=b"offline",
@@ -224,8 +221,7 @@ class Publisher:
                 for pattern in adapter.patterns:
                     await link.may_subscribe(pattern)
                 self._adapt(adapter.connected())
-            for topic in self._ownership.topics if self._ownership is not None else ():
-                assert self._ownership is not None
+            for topic in self._ownership.topics:
                 await link.may_subscribe(topic)
                 await self._tell(link, topic, self._ownership.word)
             self._changed = dict(self._retained)
@@ -237,6 +233,7 @@ class Publisher:
                     tasks.create_task(self._read(link), name="mqtt: read")
                     tasks.create_task(self._write(link), name="mqtt: write")
                     tasks.create_task(self._subscribe_again(link, refused), name="mqtt: subscribe")
+                    tasks.create_task(self._own(), name="mqtt: own")
             except BaseExceptionGroup as ended:
                 if ended.split(BrokerLost)[1] is not None:
                     raise  # a bug of ours
@@ -260,6 +257,16 @@ class Publisher:
             await asyncio.sleep(SUBSCRIBE_AGAIN)
             patterns = [pattern for pattern in patterns if not await self._subscribed(link, pattern)]
 
+    async def _own(self) -> None:
+        """Say again and again that we run the stations. Raises BrokerLost when that does not get through."""
+        while True:
+            await asyncio.sleep(WORD_EVERY)
+            for topic in self._ownership.topics:
+                if topic in self._changed:
+                    raise BrokerLost(f"no confirmation of {topic} within {WORD_EVERY:g} s", answered=True)
+                self._changed[topic] = self._ownership.word
+            self._wake.set()
+
     async def _take_leave(self, link: Connection) -> None:
         with contextlib.suppress(BrokerLost, TimeoutError):
             async with asyncio.timeout(FAREWELL_WITHIN):
@@ -270,7 +277,7 @@ class Publisher:
     async def _read(self, link: Connection) -> None:
         """Carry out commands as they come, one after the other."""
         async for message in link.messages():
-            if self._ownership is not None and message.topic in self._ownership.topics:
+            if message.topic in self._ownership.topics:
                 self._ownership.heard(message.topic, message.payload, retained=message.retained)
                 continue
             named = parse_command(message.topic)

@@ -1,9 +1,9 @@
 """Who runs a station: one controller at a time, told by a retained word beside the station's status.
 
 A controller looks before it connects as itself, under a name of its own so that it takes no connection away. A word
-counts while the gateway that it names is online; the last will sees to that. Where broker and gateway died together
-nobody sent it: then the station's health, which a controller publishes every 10 s, stays away. Of two that begin at
-once the later word holds. Only for brokers that others can reach: one of our own has no other controller.
+counts until its gateway is offline; the last will sees to that. Where broker and gateway died together nobody sent it,
+so an owner says its word again every WORD_EVERY and ends its connection when that does not get through, and one that
+is not heard for GONE_AFTER has gone. Of two that begin at once the later word holds.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ import msgspec
 
 from controller.broker import Broker
 from controller.mqtt_connection import BrokerLost, Connection, connection
-from protocols.events import Owner
-from protocols.topics import ROOT, StationTopics, gateway_status
+from protocols.events import Owner, to_json
+from protocols.topics import StationTopics, gateway_claim, gateway_status, gateway_statuses
 
 ECHO_WITHIN: Final = 1.0  # s; a broker that does not let us hear ourselves is believed after that
-HEALTH_WITHIN: Final = 25.0  # s; two of a station's messages may be missed on the way
+WORD_EVERY: Final = 10.0  # s
+GONE_AFTER: Final = 25.0  # s; a living owner's word is confirmed at least every 2 * WORD_EVERY
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What the broker has told: owners and when their health came, by owner's topic; which gateways are online."""
+    """What the broker has told: owners and when their last word came, by its topic; which gateways are online."""
 
     owners: dict[str, Owner] = field(default_factory=dict)
+    said_at: dict[str, float] = field(default_factory=dict)  # host monotonic, s
     online: dict[str, bool] = field(default_factory=dict)
-    health: dict[str, float] = field(default_factory=dict)  # host monotonic, s
 
 
 class Ownership:
@@ -42,11 +43,11 @@ class Ownership:
 
     def __init__(self, *, site: str, gateway: str, stations: Sequence[str], say: Callable[[str], None]) -> None:
         self._site, self._say = site, say
-        self._ours = Owner(gateway=gateway, instance=secrets.token_hex(4), host=socket.gethostname())
+        self._gateway, self._instance = gateway, secrets.token_hex(4)
         self._stations = {StationTopics(site, station).of("owner"): station for station in stations}
-        self._health = {StationTopics(site, each).of("health"): owner for owner, each in self._stations.items()}
-        self._statuses = f"{ROOT}/{site}/_gateway/+/status"
-        self._claim = f"{ROOT}/{site}/_gateway/{gateway}/claim"
+        self._statuses = gateway_statuses(site=site)
+        self._status = gateway_status(site=site, gateway=gateway)
+        self._claim = gateway_claim(site=site, gateway=gateway)
         self._claimed: set[str] = set()
 
     @property
@@ -56,46 +57,60 @@ class Ownership:
 
     @property
     def word(self) -> bytes:
-        """What is said there by us."""
-        return msgspec.json.encode(self._ours)
+        """What is said there by us at this moment."""
+        return to_json(
+            Owner(
+                ts=time.time_ns() // 1_000_000,
+                gateway=self._gateway,
+                instance=self._instance,
+                host=socket.gethostname(),
+            )
+        )
 
     async def free(self, broker: Broker, *, v5: bool) -> None:
         """Wait until no other controller runs one of our stations. Raises BrokerLost."""
         self._claimed.clear()
-        name = f"cable-station-{self._site}-{self._ours.gateway}-{self._ours.instance}"
+        name = f"cable-station-{self._site}-{self._gateway}-{self._instance}"
         async with connection(broker, identifier=name, v5=v5) as link:
-            try:
-                for topic in (*self._stations, self._statuses, self._claim):
-                    await link.subscribe(topic)
-            except BrokerLost:
+            if not all([await link.may_subscribe(topic) for topic in (*self._stations, self._statuses, self._claim)]):
                 return  # its access rules let nobody look
-            for topic in self._health:
-                await link.may_subscribe(topic)
-            seen = _Seen()
-            echo = asyncio.create_task(self._heard_all(link, seen), name="ownership: look")
-            try:
-                await link.publish(self._claim, b"", within=ECHO_WITHIN)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(ECHO_WITHIN):
-                        await asyncio.shield(echo)
-            finally:
-                echo.cancel()
-                await asyncio.gather(echo, return_exceptions=True)
-            told = False
-            while (other := self._other(seen, now=time.monotonic())) is not None:
+            seen, told = _Seen(), False
+            while True:
+                await self._look(link, seen)
+                others = self._others(seen, now=time.monotonic())
+                if not others:
+                    return
                 if not told:
                     told = True
-                    station, owner = other
+                    await self._give_way(link, [seen.owners[topic] for topic in others])
+                    owner = seen.owners[others[0]]
                     self._say(
-                        f"broker {broker.url}: {station} is run by another controller, gateway {owner.gateway!r} on "
-                        f"{owner.host}; this one stays passive until that one ends"
+                        f"broker {broker.url}: {self._stations[others[0]]} is run by another controller, gateway "
+                        f"{owner.gateway!r} on {owner.host}; this one stays passive until that one ends"
                     )
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(HEALTH_WITHIN):
+                    async with asyncio.timeout(seen.said_at[others[0]] + GONE_AFTER - time.monotonic()):
                         await self._next(link, seen)
 
+    async def _give_way(self, link: Connection, owners: Sequence[Owner]) -> None:
+        """Say that our gateway is offline, as it may have been online, unless that is said of another of its name."""
+        if all(owner.gateway != self._gateway for owner in owners):
+            await link.publish(self._status, b"offline", retain=True, within=ECHO_WITHIN)
+
+    async def _look(self, link: Connection, seen: _Seen) -> None:
+        """Take all that the broker has for us by now, however long we were held up: what is retained, and words."""
+        echo = asyncio.create_task(self._heard_all(link, seen), name="ownership: look")
+        try:
+            await link.publish(self._claim, b"", within=ECHO_WITHIN)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ECHO_WITHIN):
+                    await asyncio.shield(echo)
+        finally:
+            echo.cancel()
+            await asyncio.gather(echo, return_exceptions=True)
+
     async def _heard_all(self, link: Connection, seen: _Seen) -> None:
-        """Take what is retained, up to the echo of our own word."""
+        """Take what comes, up to the echo of our claim."""
         while not await self._next(link, seen):
             pass
 
@@ -107,29 +122,27 @@ class Ownership:
             if message.topic in self._stations:
                 owner = owner_in(message.payload)
                 if owner is not None:
-                    seen.owners[message.topic] = owner
-            elif message.topic in self._health:
-                seen.health[self._health[message.topic]] = time.monotonic()
+                    seen.owners[message.topic], seen.said_at[message.topic] = owner, time.monotonic()
             else:
                 seen.online[message.topic] = message.payload == b"online"
             return False
         return True
 
-    def _other(self, seen: _Seen, *, now: float) -> tuple[str, Owner] | None:
+    def _others(self, seen: _Seen, *, now: float) -> list[str]:
+        """Where the words of others stand that count."""
+        found = []
         for topic, owner in seen.owners.items():
-            alive = seen.online.get(gateway_status(site=self._site, gateway=owner.gateway), False)
-            if now - seen.health.get(topic, now) >= HEALTH_WITHIN:  # what may not be read at all says nothing
-                alive = False
-            if owner.instance != self._ours.instance and alive:
-                return self._stations[topic], owner
-        return None
+            may_live = seen.online.get(gateway_status(site=self._site, gateway=owner.gateway), True)
+            if owner.instance != self._instance and may_live and now - seen.said_at[topic] < GONE_AFTER:
+                found.append(topic)
+        return found
 
     def heard(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """Take a word that comes while we run. Raises BrokerLost when another one's came after ours."""
         owner = owner_in(payload)
         if retained or owner is None:
             return
-        if owner.instance == self._ours.instance:
+        if owner.instance == self._instance:
             self._claimed.add(topic)
         elif topic in self._claimed:
             raise BrokerLost(f"{self._stations[topic]} was taken over by gateway {owner.gateway!r}", answered=True)

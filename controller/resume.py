@@ -51,11 +51,22 @@ class GoingOn:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """With what a station begins. events: said before this start, to be offered again; who has them knows their ids."""
+    """With what a station begins.
+
+    events: said before this start, to be offered again; who has them knows their ids. fresh: how many of them, at the
+    end, were made by closing the session just now.
+    """
 
     next_seq: int = 1
     going_on: GoingOn | None = None
     events: tuple[AnyEvent, ...] = ()
+    fresh: int = 0
+
+    @property
+    def said_up_to(self) -> int:
+        """The number of the last of the events that was said before this start, 0 where none was."""
+        said = self.events[: len(self.events) - self.fresh]
+        return said[-1].seq if said else 0
 
 
 @dataclass(slots=True)
@@ -153,12 +164,13 @@ def _gone_on(
         return Start(cut.pipeline.station.next_numbers[0], going_on, tuple(cut.events))
     say(f"{where} is closed: {why}")
     cut.pipeline.finish(interrupted=True)
-    cut.events += cut.pipeline.events()
+    fresh = cut.pipeline.events()
+    cut.events += fresh
     next_seq = cut.pipeline.station.next_numbers[0]
     if cut.doubts:
         return Start(next_seq=next_seq)  # what it says now may not be what was said
     _close(path, Ended(received_at=cut.last_at, next_seq=next_seq, interrupted=True), whole=cut.whole, say=say)
-    return Start(next_seq=next_seq, events=tuple(cut.events))
+    return Start(next_seq=next_seq, events=tuple(cut.events), fresh=len(fresh))
 
 
 def _events_in(path: Path, progress: CatchingUp) -> list[AnyEvent]:

@@ -179,6 +179,8 @@ class Runtime:
         )
         runner.consumers += [each for each in (self._publisher, self.display, self.metrics) if each is not None]
         runner.outputs = self._publisher
+        if self.metrics is not None:
+            self.metrics.goes_on(station.id, after=runner.said_before)
         self.stations[station.id] = runner
         self._begun.set()
         await runner.run(

@@ -8,8 +8,9 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +32,7 @@ from protocols.recording import AboutIn, ChunkIn, CommandIn, Input, LinkDown, Li
 
 TELEMETRY_EVERY: Final = 0.1  # s
 TICK_EVERY: Final = 1.0  # s
+STATE_EVERY: Final = 1.0  # s at least from one state to the next
 HEALTH_EVERY: Final = 10.0  # s
 HELD_AT_MOST: Final = 0.1  # s that an event waits for a slow disk to take what it came of
 SERIOUS: Final = frozenset({"board_junk", "board_foreign", "board_version", "board_refuses"})
@@ -97,6 +99,8 @@ class StationRunner:
         radio = radio or Radio()
         self.boards = [Board(board, self, self._problem, radio=radio) for board in config.board]
         self._state: State | None = None
+        self._state_after = -inf  # host monotonic, s; the next one may come then
+        self._state_waits = False
         self._info: Info | None = None
         self._online: bool | None = None
         self._finished = False
@@ -108,6 +112,11 @@ class StationRunner:
         """The file that is written, if any."""
         recorder = self._recording.recorder
         return recorder.path if recorder is not None else None
+
+    @property
+    def said_before(self) -> int:
+        """The number of the last event that was said before this start and is offered again, 0 where there is none."""
+        return self._start.said_up_to
 
     # -- inputs: the boards' sink
 
@@ -265,6 +274,8 @@ class StationRunner:
                 self._input(Tick(received_at=now))
                 self._recording.tend(self.pipeline)
                 self._show()
+            if self._state_waits:
+                self._show_state(now)
             if now >= next_health:
                 next_health = now + HEALTH_EVERY
                 self.show_health()
@@ -273,7 +284,7 @@ class StationRunner:
             await asyncio.sleep(TELEMETRY_EVERY)
 
     def _show(self) -> None:
-        """Publish status, state and info where they have changed."""
+        """Publish status, state and info where they have changed, the state unless the last one is too young."""
         online = self.pipeline.online and not self._finished
         if online != self._online:
             self._online = online
@@ -284,14 +295,20 @@ class StationRunner:
                 Status(ts=time.time_ns() // 1_000_000, status="online" if online else "offline", detail=detail),
             )
             self.show_health()
-        state = self.pipeline.state()
-        if self._state is None or not _same(state, self._state):
-            self._state = state
-            self._offer("state", state)
+        self._show_state(time.monotonic())
         info = self.pipeline.info()
         if self._info is None or not _same(info, self._info):
             self._info = info
             self._offer("info", info)
+
+    def _show_state(self, now: float) -> None:
+        self._state_waits = now < self._state_after and not self._finished
+        if self._state_waits:
+            return
+        state = self.pipeline.state()
+        if self._state is None or not _same(state, self._state):
+            self._state, self._state_after = state, now + STATE_EVERY
+            self._offer("state", state)
 
     def show_health(self) -> None:
         """Publish the station's health: how well the boards are heard, and what the outputs hold."""
@@ -315,7 +332,7 @@ class StationRunner:
         try:
             command = checked(name, payload, now_ms=now_ms, station=self.config.id, allowed=allowed)
         except Refused as refused:
-            return CommandResult(ts=now_ms, request=refused.request, state="refused", reason=str(refused))
+            return self._answer(refused.request, str(refused))
         reason: str | None = None
         if self._finished:
             reason = "the controller ends; ask again when it is there"
@@ -327,9 +344,12 @@ class StationRunner:
             reason = self.pipeline.command(record)
             self._publish_events()
             self._show()
-        return CommandResult(
-            ts=now_ms, request=command.request, state="done" if reason is None else "refused", reason=reason
-        )
+        return self._answer(command.request, reason)
+
+    def _answer(self, request: str, reason: str | None) -> CommandResult:
+        """What became of a command, by the station's time. reason: why it is refused, None: it is done."""
+        state: Literal["done", "refused"] = "done" if reason is None else "refused"
+        return CommandResult(ts=self.pipeline.station.ts, request=request, state=state, reason=reason)
 
     async def _identify(self, command: Identify) -> str | None:
         """Let the board that is meant blink; why one does not."""

@@ -286,8 +286,12 @@ class Info(Struct, frozen=True, kw_only=True):
     right_sample_hz: Hertz = None
     left_calibration: Annotated[str | None, field("id, null: uncalibrated")] = None
     right_calibration: Annotated[str | None, field("id, null: uncalibrated")] = None
-    left_calibration_date: Annotated[str | None, field("day of the oldest calibration of the side")] = None
-    right_calibration_date: Annotated[str | None, field("day of the oldest calibration of the side")] = None
+    left_calibration_date: Annotated[
+        str | None, field("day of the oldest of the side, null: none, or one is undated")
+    ] = None
+    right_calibration_date: Annotated[
+        str | None, field("day of the oldest of the side, null: none, or one is undated")
+    ] = None
     boards: Annotated[
         str,
         field(
@@ -333,9 +337,10 @@ class Health(Struct, frozen=True, kw_only=True):
 
 
 class Owner(Struct, frozen=True, kw_only=True):
-    """Which controller runs a station; retained, and of no account while its gateway is offline."""
+    """Which controller runs a station; retained, said again every 10 s, of no account while its gateway is offline."""
 
-    v: Annotated[int, field("version of the payload")] = VERSION
+    v: Version = VERSION
+    ts: Annotated[int, field("when this was said, by the clock of its machine, Unix", "ms")]
     gateway: Annotated[str, field("id of its gateway")]
     instance: Annotated[str, field("of the controller's process; another one at every start")]
     host: Annotated[str, field("name of its machine")]
@@ -345,7 +350,7 @@ class CommandResult(Struct, frozen=True, kw_only=True):
     """The answer to a command, with the request's own id."""
 
     v: Version = VERSION
-    ts: Time
+    ts: Annotated[int, field("stream time at which it was carried out or refused, Unix", "ms")]
     request: Annotated[str, field("id that the command gave itself")]
     state: Annotated[Literal["accepted", "done", "refused"], field("what became of the command")]
     reason: Annotated[str | None, field("why it is refused")] = None

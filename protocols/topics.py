@@ -28,6 +28,18 @@ def gateway_status(*, site: str, gateway: str) -> str:
     return f"{ROOT}/{site}/_gateway/{gateway}/status"
 
 
+def gateway_claim(*, site: str, gateway: str) -> str:
+    """Where a gateway's controllers find out that they have heard all that is retained. Raises ValueError as above."""
+    _checked(site=site, gateway=gateway)
+    return f"{ROOT}/{site}/_gateway/{gateway}/claim"
+
+
+def gateway_statuses(*, site: str) -> str:
+    """The filter that matches the status of every gateway."""
+    _checked(site=site)
+    return f"{ROOT}/{site}/_gateway/+/status"
+
+
 @dataclass(frozen=True, slots=True)
 class StationTopics:
     """The topics of one station. Raises ValueError for what is no id."""
@@ -39,7 +51,7 @@ class StationTopics:
         _checked(site=self.site, station=self.station)
 
     def of(self, name: str) -> str:
-        """status, info, state, telemetry or health."""
+        """status, owner, info, state, telemetry or health."""
         return f"{ROOT}/{self.site}/{self.station}/{name}"
 
     def event(self, kind: str) -> str:

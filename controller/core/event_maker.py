@@ -117,12 +117,12 @@ def rep_fields(
     fields |= _times(measures, said, before=before, anchor=anchor, lowers_first=lowers_first)
     rest = "top_s" if lowers_first else "bottom_s"  # the pause before the rep
     calibrations = [channel.calibration for channel in (side.force, side.position) if channel is not None]
-    named = [each.id for each in calibrations if each.id is not None]
+    origin, why = _origin(side, calibrations, algorithm=algorithm, unix=anchor + now if anchor > 0.0 else None)
     for name in TIMES:
         if name in measures.reasons:
             fields[name] = None
     flags = list(said.flags)
-    if calibrations and len(named) < len(calibrations):
+    if any(each.id is None for each in calibrations):
         flags.append("uncalibrated")
     if side.cable.zero.known and abs(side.cable.zero.zero) > 1.0:
         flags.append("zero_tracked")
@@ -136,19 +136,14 @@ def rep_fields(
             reasons[name] = _why(name, side, final=final)
     if fields[rest] is None and rest not in reasons:
         reasons[rest] = "first" if before is None else "overlap" if final or not lowers_first else "provisional"
-    reasons = {name: word for name, word in reasons.items() if fields.get(name) is None}
-    hz = side.hz
+    reasons = {name: word for name, word in reasons.items() if fields.get(name) is None} | why
+    fields |= origin
     return fields | {
         "partial": said.partial,
         "confidence": _confidence(said, flags),
         "flags": ",".join(dict.fromkeys(flags)),
         "reasons": reasons_text(reasons),
         "latency_ms": rounded((now - said.turn) * 1000.0, 3),
-        "firmware": side.firmware,
-        "calibration": ",".join(named) or None,
-        "calibration_age_s": _age(calibrations, anchor + now) if anchor > 0.0 else None,
-        "algorithm": algorithm,
-        "sample_hz": rounded(hz, 1),
     }
 
 
@@ -219,6 +214,31 @@ def _confidence(said: Announcement, flags: list[str]) -> float:
     if said.partial:
         value -= 0.1
     return round(max(value, 0.1), 2)
+
+
+def _origin(
+    side: Side, calibrations: list[ChannelCalibration], *, algorithm: str, unix: float | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a rep was measured with, and why of that is null what is. unix: now, s; None where there is no clock."""
+    named = [each.id for each in calibrations if each.id is not None]
+    values = {
+        "firmware": side.firmware,
+        "calibration": ",".join(named) or None,
+        "calibration_age_s": _age(calibrations, unix) if unix is not None else None,
+        "algorithm": algorithm,
+        "sample_hz": rounded(side.hz, 1),
+    }
+    words = {
+        "firmware": "not_said",
+        "calibration": "uncalibrated",
+        "calibration_age_s": "undated",
+        "sample_hz": "few_samples",
+    }
+    if len(named) < len(calibrations):
+        words["calibration_age_s"] = "uncalibrated"
+    elif unix is None:
+        words["calibration_age_s"] = "no_clock"
+    return values, {name: word for name, word in words.items() if values[name] is None}
 
 
 def _age(calibrations: list[ChannelCalibration], unix: float) -> float | None:

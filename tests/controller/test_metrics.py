@@ -36,8 +36,11 @@ class Reached:
         self.connected = asyncio.Event()
 
 
-def made(port: int = 0) -> Metrics:
-    return Metrics(port=port, site="hall", gateway="g", stations=["one", "two"], software="1.0")
+def made(port: int = 0, *, said: dict[str, int] | None = None) -> Metrics:
+    metrics = Metrics(port=port, site="hall", gateway="g", stations=("one", "two"), software="1.0")
+    for station, number in (said or {}).items():
+        metrics.goes_on(station, after=number)
+    return metrics
 
 
 @asynccontextmanager
@@ -75,8 +78,8 @@ async def test_prometheus_own_parser_reads_what_is_served_and_finds_the_latest()
     metrics.offer("one", "health", HEALTH)
     metrics.offer("one", "status", Status(ts=1, status="online"))
     metrics.offer("one", "info", Info(ts=1, station="one", software='1 "a\\b"\n', algorithm="2"))
-    for status in ("provisional", "final"):
-        metrics.offer("one", "rep", Rep(**COMMON, side="left", rep=1, status=status))
+    metrics.offer("one", "rep", Rep(**COMMON, side="left", rep=1, status="provisional"))
+    metrics.offer("one", "rep", Rep(**{**COMMON, "seq": 4}, side="left", rep=1, status="final"))
     async with served(metrics) as address, aiohttp.ClientSession() as browser, browser.get(address) as answer:
         assert answer.status == 200
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -95,6 +98,18 @@ async def test_prometheus_own_parser_reads_what_is_served_and_finds_the_latest()
     assert found["process_resident_memory_bytes", ()] > 1e6
     assert found["process_open_fds", ()] > 2
     assert found["process_threads", ()] >= 1
+
+
+async def test_an_event_is_counted_once_though_it_is_offered_again_or_was_counted_before_a_kill() -> None:
+    metrics = made(said={"one": 3})
+    for number in (2, 3, 4, 5, 4, 5, 6):
+        rep = msgspec.structs.replace(Rep(**COMMON, side="left", rep=1, status="final"), seq=number)
+        metrics.offer("one", "rep", rep)
+        metrics.offer("two", "rep", rep)
+    found = samples(metrics.text())
+    assert found["cable_station_events_total", of("one", kind="rep")] == 3.0
+    assert found["cable_station_reps_total", of("one", side="left")] == 3.0
+    assert found["cable_station_events_total", of("two", kind="rep")] == 5.0
 
 
 async def test_a_task_that_goes_on_is_seen_among_the_tasks() -> None:

@@ -37,11 +37,13 @@ def fault(number: int) -> Fault:
 class Gateway:
     """A publisher with the lines it says and the commands it was given."""
 
-    def __init__(self, reached: Broker, stations: list[str], adapters: Sequence[Adapter] = ()) -> None:
+    def __init__(
+        self, reached: Broker, stations: list[str], adapters: Sequence[Adapter] = (), *, name: str = "hall"
+    ) -> None:
         self.said: list[str] = []
         self.commands: list[tuple[str, str, bytes]] = []
         self.publisher = Publisher(
-            reached, site="test", gateway="hall", stations=stations, commanded=self.command, say=self.said.append,
+            reached, site="test", gateway=name, stations=stations, commanded=self.command, say=self.said.append,
             adapters=adapters,
         )  # fmt: skip
 
@@ -56,9 +58,9 @@ class Gateway:
 
 @contextlib.asynccontextmanager
 async def gateway(
-    reached: Broker, *, stations: tuple[str, ...] = ("one",), adapters: Sequence[Adapter] = ()
+    reached: Broker, *, stations: tuple[str, ...] = ("one",), adapters: Sequence[Adapter] = (), name: str = "hall"
 ) -> AsyncIterator[Gateway]:
-    made = Gateway(reached, list(stations), adapters)
+    made = Gateway(reached, list(stations), adapters, name=name)
     running = asyncio.create_task(made.publisher.run(), name="test: publisher")
     try:
         yield made

@@ -49,6 +49,7 @@ def test_a_session_goes_on_in_its_set_and_its_recording_says_all_of_it(tmp_path:
     file, before = killed(tmp_path)
     begun, said = start_again(tmp_path)
     assert log(begun.events) == before
+    assert begun.said_up_to == len(before)
     assert "goes on after" in said[0]
     after = going_on(tmp_path, begun, two_lives()[1])
     assert replay(file) == before + after
@@ -146,6 +147,7 @@ def test_a_session_of_long_ago_is_closed_as_interrupted_in_its_recording_too(tmp
     assert "601 s ago" in line
     assert begun.going_on is None
     assert log(begun.events)[: len(before)] == before
+    assert begun.said_up_to == len(before)
     [*_, last] = begun.events
     assert isinstance(last, Session)
     assert last.state == "interrupted"
@@ -292,6 +294,7 @@ def test_the_last_words_of_a_session_are_said_again_until_the_outputs_have_them(
         made.put(Ended(received_at=ANCHOR + KILLED, next_seq=pipeline.station.next_numbers[0]))
     begun, _ = start_again(tmp_path)
     assert log(begun.events) == before + last
+    assert begun.said_up_to == len(before + last)
     assert start_again(tmp_path)[0].events == ()
     assert start_again(tmp_path)[0].next_seq == begun.next_seq == len(before + last) + 1
 

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ import pytest
 
 from controller import catching_up, live_recording, outbox_store, resume, runtime
 from controller.broker import Account, Broker, BrokerError, find_mosquitto, free_port
-from controller.config import GymConfig, StationConfig, outbox_path, parse
+from controller.config import GymConfig, MetricsConfig, StationConfig, outbox_path, parse
 from controller.live_recording import new_header
 from controller.recording_file import RecordingFile
 from controller.replay import events_of
 from controller.runtime import Runtime, end_all
-from protocols.events import to_json
+from controller.station_runner import STATE_EVERY
+from protocols.events import State, to_json
 from protocols.recording import CommandIn, read_recording
 from tests.controller.inputs import ANCHOR
 from tests.controller.lives import KILLED, recorder, two_lives
@@ -222,6 +224,46 @@ async def test_a_command_after_the_end_of_the_session_is_refused_and_makes_no_ev
         assert runner.pipeline.events() == []
 
 
+class States:
+    """A consumer that keeps the states, with when each came."""
+
+    def __init__(self) -> None:
+        self.came: list[tuple[float, State]] = []
+
+    def offer(self, station_id: str, kind: str, payload: msgspec.Struct) -> None:
+        del station_id, kind
+        if isinstance(payload, State):
+            self.came.append((time.monotonic(), payload))
+
+
+async def test_commands_are_answered_at_once_and_states_come_once_a_second_at_most(tmp_path: Path) -> None:
+    async with running(gym(tmp_path, broker='url = "none"')) as made:
+        runner, states = made.runtime.stations["one"], States()
+        runner.consumers.append(states)
+        ends = time.monotonic() + 3.5
+        load = 0
+        while time.monotonic() < ends:
+            load += 1
+            began = time.monotonic()
+            assert (await runner.command("select", command("a", load_kg=load))).state == "done"
+            assert time.monotonic() - began < STATE_EVERY / 2
+            await asyncio.sleep(0.05)
+        await until(lambda: states.came[-1][1].load_kg == load)
+        assert time.monotonic() - ends < STATE_EVERY + 0.5
+        times = [came for came, _ in states.came]
+        assert min(after - before for before, after in pairwise(times)) > STATE_EVERY - 0.01
+        assert len(times) >= 4
+
+
+async def test_an_answer_has_the_station_s_time_as_what_the_command_brought_about_has(tmp_path: Path) -> None:
+    """Not the machine's, which may be set back in mid-session."""
+    async with running(gym(tmp_path, broker='url = "none"')) as made:
+        runner = made.runtime.stations["one"]
+        await until(lambda: runner.pipeline.t > 1.0)
+        for name, request in (("select", "a"), ("set_end", "b"), ("launch", "c"), ("identify", "d")):
+            assert (await runner.command(name, command(request))).ts == runner.pipeline.state().ts, name
+
+
 async def test_what_the_outbox_could_not_write_is_offered_again_at_the_next_start(tmp_path: Path) -> None:
     config = gym(tmp_path, broker=f'url = "mqtt://127.0.0.1:{free_port()}"')
     path = outbox_path(config)
@@ -235,8 +277,15 @@ async def test_what_the_outbox_could_not_write_is_offered_again_at_the_next_star
         other.close()
     [file] = recordings(tmp_path)
     ids = [event.id for _, events in events_of(file) for event in events]
-    async with running(config):
-        pass
+    counting = msgspec.structs.replace(config, metrics=MetricsConfig(enabled=True, port=free_port()))
+    async with running(counting) as made:
+        metrics = made.runtime.metrics
+        assert metrics is not None
+        await until(lambda: "cable_station_events_total" in metrics.text())
+    counts = [line.rpartition(" ")[2] for line in metrics.text().splitlines() if "events_total{" in line]
+    new = [event.seq for _, events in events_of(recordings(tmp_path)[-1]) for event in events]
+    assert min(new) == len(ids) + 1
+    assert sum(map(float, counts)) == len(new)
     with contextlib.closing(sqlite3.connect(path)) as kept:
         found = [name for (name,) in kept.execute("SELECT id FROM event ORDER BY n")]
     assert found[: len(ids)] == ids

@@ -37,6 +37,9 @@ amqtt keeps nothing on disk, so a dashboard gets what comes after its own reconn
 gateway, and in a gym it may not be. With two of three nodes away a cluster confirms nothing; what is made then waits
 in the outbox.
 
+A broker that keeps its word still names a controller that was killed while it was away as the stations' owner: the
+next one waits 25 s before it takes over. amqtt has forgotten it.
+
 Duplicates after a kill of the broker are the last second's events and those under way; after a kill of the
 controller, those and what had not been deleted yet.
 """

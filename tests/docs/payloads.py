@@ -12,7 +12,7 @@ from protocols import events
 PAGE = Path(__file__).parents[2] / "docs" / "payloads.md"
 KINDS = (
     events.Rep, events.Pair, events.SetSummary, events.Comparison, events.Session, events.Cue, events.Fault,
-    events.State, events.Telemetry, events.Info, events.Health, events.CommandResult,
+    events.State, events.Telemetry, events.Info, events.Health, events.Owner, events.CommandResult,
 )  # fmt: skip
 
 

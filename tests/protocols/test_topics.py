@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.topics import StationTopics, commands, gateway_status, parse_command, valid_id
+from protocols.topics import (
+    StationTopics,
+    commands,
+    gateway_claim,
+    gateway_status,
+    gateway_statuses,
+    parse_command,
+    valid_id,
+)
 
 IDS = st.text("abcz019-", min_size=1, max_size=8)
 COMMANDS = st.from_regex(r"[a-z][a-z_]{0,12}", fullmatch=True)
@@ -26,6 +34,8 @@ def test_the_topics_of_a_station_are_exactly_these() -> None:
     assert topics.result("start_session") == "cable/v1/gym-1/rack-2/cmd/start_session/result"
     assert commands(site="gym-1", station="rack-2") == "cable/v1/gym-1/rack-2/cmd/+"
     assert gateway_status(site="gym-1", gateway="gw") == "cable/v1/gym-1/_gateway/gw/status"
+    assert gateway_claim(site="gym-1", gateway="gw") == "cable/v1/gym-1/_gateway/gw/claim"
+    assert gateway_statuses(site="gym-1") == "cable/v1/gym-1/_gateway/+/status"
 
 
 @pytest.mark.parametrize("text", ["a", "rack-1", "0", "-", "a" * 100])
@@ -44,6 +54,10 @@ def test_anything_else_is_no_id_and_makes_no_topic(text: str) -> None:
         gateway_status(site="gym", gateway=text)
     with pytest.raises(ValueError, match="site"):
         gateway_status(site=text, gateway="gw")
+    with pytest.raises(ValueError, match="gateway"):
+        gateway_claim(site="gym", gateway=text)
+    with pytest.raises(ValueError, match="site"):
+        gateway_statuses(site=text)
     with pytest.raises(ValueError, match="station"):
         commands(site="gym", station=text)
 

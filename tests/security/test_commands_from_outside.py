@@ -74,7 +74,7 @@ async def test_nobody_can_make_the_gateway_say_something_in_the_place_of_an_even
             await heard.until("tare/result", count=4)
         topics = {topic for topic, _, _ in heard.messages}
         assert topics <= {f"{ONE}/cmd/tare/result", f"{ONE}/cmd/tare", "cable/v1/test/_gateway/hall/status",
-                          f"{ONE}/status", f"{ONE}/info", f"{ONE}/state", f"{ONE}/health"}  # fmt: skip
+                          f"{ONE}/status", f"{ONE}/owner", f"{ONE}/info", f"{ONE}/state", f"{ONE}/health"}  # fmt: skip
         assert not any("request" in payload for topic, payload, _ in heard.messages if "/cmd/" not in topic)
 
 

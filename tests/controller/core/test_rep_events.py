@@ -183,12 +183,13 @@ def test_a_measures_own_reason_stands_before_any_other_and_only_where_it_is_null
 
 
 def test_every_null_has_exactly_one_word() -> None:
+    bare = cable(force=ChannelCalibration(), position=ChannelCalibration())
     for announcement in (said(), said("provisional"), said(rom=None)):
-        values = fields(announcement)
-        words = reasons(values)
-        known = {"firmware", "calibration_age_s", "sample_hz"}  # of the side, not of the rep
-        assert {name for name, value in values.items() if value is None} - known == set(words)
-        assert values["reasons"].count("=") == len(words)
+        for side in (both(), bare):
+            values = fields(announcement, side)
+            words = reasons(values)
+            assert {name for name, value in values.items() if value is None} == set(words)
+            assert values["reasons"].count("=") == len(words)
 
 
 def test_latency_is_from_the_dated_turn_to_now() -> None:
@@ -267,10 +268,27 @@ def test_a_calibration_is_as_old_as_the_oldest_channels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("date", "anchor"), [(None, ANCHOR), ("last spring", ANCHOR), ("2026-01-01T00:00:00+00:00", 0.0)]
+    ("date", "anchor", "word"),
+    [
+        (None, ANCHOR, "undated"),
+        ("last spring", ANCHOR, "undated"),
+        ("2026-01-01T00:00:00+00:00", 0.0, "no_clock"),
+    ],
 )
-def test_without_a_date_or_a_clock_there_is_no_age(date: str | None, anchor: float) -> None:
-    assert fields(said(), both(date), anchor=anchor)["calibration_age_s"] is None
+def test_without_a_date_or_a_clock_there_is_no_age(date: str | None, anchor: float, word: str) -> None:
+    values = fields(said(), both(date), anchor=anchor)
+    assert values["calibration_age_s"] is None
+    assert reasons(values)["calibration_age_s"] == word
+    assert "calibration" not in reasons(values)
+
+
+def test_a_side_that_nobody_calibrated_says_so_for_its_calibration_and_its_age() -> None:
+    bare = fields(said(), cable(force=ChannelCalibration(), position=ChannelCalibration()), anchor=ANCHOR)
+    assert reasons(bare)["calibration"] == reasons(bare)["calibration_age_s"] == "uncalibrated"
+    half = ChannelCalibration(id="cell", date="2026-01-01T00:00:00")
+    values = fields(said(), cable(force=half, position=ChannelCalibration()), anchor=ANCHOR)
+    assert values["calibration"] == "cell"
+    assert reasons(values)["calibration_age_s"] == "uncalibrated"
 
 
 def maker(**identity: Any) -> EventMaker:
