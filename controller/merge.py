@@ -1,10 +1,10 @@
 """Samples of several boards in one order: by aligned time, with patience for the slower one.
 
 A sample is let go when every board that is up has shown a time as late, or has been given its patience: the
-watermark, or twice what samples have been late of late, and the length of its blocks, since a block cannot come before
-its last sample. How long something has
-waited is told by the stamps of the inputs, so the order does not depend on when this code runs. Where no board was
-heard for longer than that, patience does not run: what was said meanwhile comes after it, one board first.
+watermark, or twice the longest delay of late, and the length of its blocks, since a block cannot come before its last
+sample. How long something has waited is told by the stamps of the inputs, so the order does not depend on when this
+code runs. Where no board was heard for longer than that, patience does not run: what was said meanwhile comes after it,
+one board first.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Merge(Generic[Item]):
         """Take one block, its times rising, that arrived at `now` (host, s); returns the samples that may go on."""
         if self._listening.now > -inf:
             self._delay -= FORGIVES * (now - self._listening.now)
-        self._delay = max(self._delay, now - times[-1])
+        self._delay = max(self._delay, min(now - times[-1], 0.5 * PATIENCE))
         self._listening.hear(now, pause=WATERMARK + max((each.length for each in self._heard.values()), default=0.0))
         heard = self._heard.setdefault(key, _Heard(len(self._heard)))
         heard.up, heard.last, heard.length = True, times[-1], min(times[-1] - times[0], LONGEST_BLOCK)
@@ -95,7 +95,7 @@ class Merge(Generic[Item]):
         listened, heard_at = self._listening.until(now), self._listening.now
         if WATERMARK < now - heard_at <= TOGETHER:
             listened = min(listened, heard_at)
-        patience = min(max(WATERMARK, 2.0 * self._delay), PATIENCE)
+        patience = max(WATERMARK, 2.0 * self._delay)
         sure = min((heard.shown(listened, patience=patience) for heard in self._heard.values()), default=inf)
         count = 0
         while count < len(self._waiting) and self._waiting[count].t <= sure:

@@ -65,7 +65,7 @@ class RepBook:
     def retract(self, name: SideName, take_back: int) -> list[tuple[float, float]]:
         """Take back a side's first finals (how many), its last one (-1), or its provisional (0).
 
-        Returns when the finals that are gone took place, s.
+        Returns when the first finals that are gone took place, s: they were handling.
         """
         if take_back == 0:
             self._retract_provisional(name)
@@ -81,7 +81,7 @@ class RepBook:
         for number, rep in enumerate(kept, 1):
             if rep.event.rep != number:
                 self._again(rep, rep=number)
-        return [rep.span for rep in doomed]
+        return [rep.span for rep in doomed] if take_back > 0 else []
 
     def revise(self, name: SideName, side: Side, since: float) -> None:
         """Take out of a side's reps what a fault found only now, there since then (s), had touched."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 IndexName = Literal["percent_difference", "bilateral", "symmetry_angle", "robinson"]
 Positive = Annotated[float, Meta(gt=0)]
@@ -48,6 +49,15 @@ class CoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     load_kg: Positive | None = None
     person: str | None = None
     track_zero: bool = True  # follow the zero of a force channel while its cable stands unloaded
+
+    def selected(self, fields: dict[str, Any]) -> CoreSettings:
+        """With the exercise's name, the load and the person that a command gives; the rest as it was."""
+        return replace(
+            self,
+            exercise=replace(self.exercise, name=fields.get("exercise", self.exercise.name)),
+            load_kg=fields.get("load_kg", self.load_kg),
+            person=fields.get("person", self.person),
+        )
 
 
 class Identity(Struct, frozen=True, kw_only=True):

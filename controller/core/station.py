@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
 from controller.core import views
 from controller.core.event_maker import EventMaker
 from controller.core.fault_log import FaultLog
@@ -216,9 +214,7 @@ class Station:
             if exercise.cables_are == "one_limb_pair" and exercise.arm_side not in (None, name):
                 continue
             if said.status == "retracted":
-                gone = self._book.retract(name, said.take_back)
-                if said.take_back > 0:
-                    self._handled(name, gone)
+                self._handled(name, self._book.retract(name, said.take_back))
                 continue
             if said.measures is not None:
                 self._rep_begins(said.measures.t_start)
@@ -230,7 +226,7 @@ class Station:
         """A side's first strokes were handling: the other one's at the same time may be so too."""
         other: SideName = "right" if name == "left" else "left"
         side = self._sides.get(other)
-        if side is not None:
+        if spans and side is not None:
             side.handled_beside(spans)
             self._enter(other, side)
 
@@ -304,7 +300,7 @@ class Station:
 
     def _start_session(self, fields: dict[str, Any]) -> None:
         self._end_session()
-        self.settings = msgspec.structs.replace(self.settings, person=fields.get("person"))
+        self.settings = self.settings.selected({"person": fields.get("person")})
         self._begin_session()
 
     # -- commands
@@ -344,15 +340,7 @@ class Station:
     def _select(self, fields: dict[str, Any]) -> str | None:
         if not self._book.running.empty:
             self._close()
-        exercise = self.settings.exercise
-        if "exercise" in fields and fields["exercise"] != exercise.name:
-            exercise = msgspec.structs.replace(exercise, name=fields["exercise"])
-        self.settings = msgspec.structs.replace(
-            self.settings,
-            exercise=exercise,
-            load_kg=fields.get("load_kg", self.settings.load_kg),
-            person=fields.get("person", self.settings.person),
-        )
+        self.settings = self.settings.selected(fields)
         return None
 
     # -- views

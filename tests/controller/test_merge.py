@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.merge import LONGEST_BLOCK, TOGETHER, WATERMARK, Merge
+from controller.merge import LONGEST_BLOCK, PATIENCE, TOGETHER, WATERMARK, Merge
 
 A, B = ("a", 0), ("b", 0)
 
@@ -125,6 +125,19 @@ def test_boards_whose_samples_come_ever_later_are_given_twice_the_time() -> None
     for now, key, k in sorted(arrivals):
         merge.add(key, [1.0 + 0.025 * k], ["sample"], now=now)
     assert merge.late == 0
+
+
+def test_one_time_that_cannot_be_makes_nobody_wait_for_long() -> None:
+    merge: Merge[str] = Merge()
+    merge.add(B, [-9000.0], ["b"], now=1.0)
+    released = []
+    for k in range(1, 4000):
+        now = 1.0 + 0.025 * k
+        out = merge.add(A, [now], ["a"], now=now)
+        released += [(now, sample.t) for sample in out if sample.t > 0.0]
+    waited = {round(t, 3): now - t for now, t in released}
+    assert max(waited.values()) <= PATIENCE + 0.026
+    assert max(waited[t] for t in waited if t > 90.0) <= WATERMARK + 0.026
 
 
 def test_a_board_that_sends_seldom_is_not_kept_waiting_by_one_that_died() -> None:

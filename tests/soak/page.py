@@ -116,8 +116,8 @@ def _memory(outcome: Outcome) -> str:
     warm = next((look for look in run.looks if look.at >= run.began + WARM * run.seconds), run.looks[-1])
     first, last = run.looks[0], run.looks[-1]
     return (
-        f"Resident memory was {first.resident_mb:.0f} MB at the start, {warm.resident_mb:.0f} MB after half of the "
-        f"run, {last.resident_mb:.0f} MB at the end;\nover the second half the slope is "
+        f"Resident memory was {first.resident_mb:.0f} MB at the start, {warm.resident_mb:.0f} MB after a third of the "
+        f"run, {last.resident_mb:.0f} MB at the end;\nover the last two thirds the slope is "
         f"{outcome.mb_per_hour or 0.0:+.1f} MB an hour, and {MOST_MB_PER_HOUR:g} are allowed. The gateway took "
         f"{100 * outcome.processor:.0f} % of one\nprocessor."
     )
